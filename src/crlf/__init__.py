@@ -1,0 +1,1 @@
+"""crlf: both ends of HTTP for Python."""
