@@ -1,0 +1,187 @@
+"""Imports only go down, at module level, never under TYPE_CHECKING (ARCHITECTURE.md, Floors)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+import lawbook
+from lawbook import FLOORS, Fault, Module, report, sample, uphold
+
+# The only files that may import crlf's own modules late: the front door, so that `import crlf`
+# is cheap, and the command line, which loads the one command that was asked for.
+LATE = ("__init__.py", "cli/main.py")
+
+# What a function may import when it is called, and why it is not imported before.
+HEAVY = {
+    "argparse": "only a command line that is about to fail or to print help needs it",
+    "asyncio": "15 ms that a blocking client does not owe",
+    "brotli": "optional",
+    "compression": "optional: Python 3.14",
+    "concurrent": "threads are for those who use them",
+    "html": "entity table",
+    "idna": "tables, and few host names are not ASCII",
+    "importlib": "loads what the user names",
+    "json": "few bodies are JSON",
+    "logging": "the caller may never log",
+    "multiprocessing": "only several workers need it",
+    "publicsuffixlist": "reads a list of 10,000 lines",
+    "shutil": "pulls in every archive format",
+    "socket": "a command that stays in memory opens none",
+    "sqlite3": "a library of its own",
+    "ssl": "10 ms, and reads certificates",
+    "subprocess": "only the supervisor needs it",
+    "tempfile": "pulls in random and shutil",
+    "traceback": "only an error page needs it",
+    "truststore": "imports ssl",
+    "uvloop": "optional, 10 ms",
+    "zlib": "a library of its own",
+    "zstandard": "optional",
+}
+
+
+def floor_faults(module: Module) -> Iterator[Fault]:
+    """See imports that go up or sideways between the departments of crlf."""
+    here = FLOORS.get(module.department)
+    if here is None:
+        yield Fault(module.path, 1, f"on no floor: {module.department} is not in FLOORS")
+        return
+    for found in lawbook.imports(module):
+        if (
+            found.name.split(".")[0] != "crlf"
+            or lawbook.department(found.name) == module.department
+        ):
+            continue
+        there = FLOORS.get(lawbook.department(found.name))
+        if there is None or there >= here:
+            yield Fault(
+                module.path, found.line, f"floor {here} imports {found.name}, floor {there}"
+            )
+
+
+def late_faults(module: Module) -> Iterator[Fault]:
+    """See imports inside functions that are neither heavy nor in a place that may."""
+    if module.path in LATE:
+        return
+    for found in lawbook.imports(module):
+        if found.deferred and found.name.split(".")[0] not in HEAVY:
+            yield Fault(module.path, found.line, f"imports {found.name} inside a function")
+    for node, _ in lawbook.walk(module.tree):
+        if is_import_call(node) and any(is_own(argument) for argument in node.args):
+            yield Fault(module.path, node.lineno, "imports a module of crlf by a string")
+
+
+def is_import_call(node: ast.AST) -> bool:
+    """Tell whether a node calls importlib.import_module or __import__."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in (
+        "import_module",
+        "__import__",
+    )
+
+
+def is_own(node: ast.expr) -> bool:
+    """Tell whether an argument is a string, or an f-string, that starts with crlf."""
+    if isinstance(node, ast.JoinedStr) and node.values:
+        node = node.values[0]
+    return isinstance(node, ast.Constant) and str(node.value).split(".")[0] == "crlf"
+
+
+def type_checking_faults(module: Module) -> Iterator[Fault]:
+    """See TYPE_CHECKING anywhere but at the front door, whose names are lazy and must be typed."""
+    if module.path == "__init__.py":
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).endswith(
+            "TYPE_CHECKING"
+        ):
+            yield Fault(module.path, node.lineno, "TYPE_CHECKING: a floor that cannot be imported")
+
+
+def cycle(modules: Iterable[Module]) -> list[str]:
+    """Find modules that import each other in a ring; the front door's late imports do not count."""
+    graph = {
+        module.name: {
+            found.name
+            for found in lawbook.imports(module)
+            if found.name.split(".")[0] == "crlf" and not found.deferred
+        }
+        for module in modules
+        if module.path != "__init__.py"
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+LAWS = [floor_faults, late_faults, type_checking_faults]
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_source_keeps(law) -> None:
+    uphold(fault for module in lawbook.package() for fault in law(module))
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    assert cycle(lawbook.package()) == []
+
+
+def test_every_floor_is_built() -> None:
+    assert {module.department for module in lawbook.package()} >= set(FLOORS) - {"ports"}
+
+
+@pytest.mark.parametrize(
+    ("law", "path", "text"),
+    [
+        (floor_faults, "message/x.py", "from crlf.wire import limits"),
+        (floor_faults, "message/x.py", "import crlf"),
+        (floor_faults, "wire/h1/x.py", "from ...flow import run"),
+        (floor_faults, "wire/x.py", "from crlf import rules"),
+        (floor_faults, "rules/x.py", "import crlf.ports"),
+        (floor_faults, "flow/x.py", "from crlf.net import blocking"),
+        (floor_faults, "net/x.py", "from crlf.flow.run import run_sync"),
+        (floor_faults, "client/x.py", "from crlf.server import App"),
+        (floor_faults, "server/x.py", "import crlf.client.aio as aio"),
+        (floor_faults, "wire/x.py", "def f():\n    from crlf.net import tls"),
+        (floor_faults, "wire/x.py", "if 1:\n    from crlf.net import tls"),
+        (floor_faults, "garage/x.py", ""),
+        (late_faults, "flow/x.py", "def f():\n    from crlf.wire import limits"),
+        (late_faults, "flow/x.py", "class A:\n    def f(self):\n        import re"),
+        (late_faults, "net/x.py", "import_module('crlf.wire')"),
+        (late_faults, "net/x.py", "importlib.import_module(f'crlf.{name}')"),
+        (type_checking_faults, "net/x.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING: 1"),
+        (type_checking_faults, "net/x.py", "import typing\nif typing.TYPE_CHECKING:\n    pass"),
+    ],
+)
+def test_a_breach_is_seen(law, path: str, text: str) -> None:
+    assert report(law(sample(text, path)))
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("wire/x.py", "from crlf.message.errors import Malformed\nimport re, asyncio"),
+        ("wire/h1/x.py", "from crlf.wire import limits"),
+        ("client/x.py", "from crlf.flow import run\nfrom crlf.net import blocking"),
+        ("net/x.py", "def f():\n    import ssl\n    from concurrent.futures import Future"),
+        ("server/x.py", "importlib.import_module(name)"),
+        ("cli/main.py", "def f(name):\n    importlib.import_module(f'crlf.cli.{name}')"),
+        ("__init__.py", "def __getattr__(name):\n    from crlf.client import Client"),
+    ],
+)
+def test_what_is_allowed_is_no_breach(path: str, text: str) -> None:
+    assert not report(fault for law in LAWS for fault in law(sample(text, path)))
+
+
+def test_a_ring_of_imports_is_seen() -> None:
+    ring = [
+        sample("import crlf.flow.run", "flow/pool.py"),
+        sample("import crlf.flow.exchange", "flow/run.py"),
+        sample("from crlf.flow.pool import Pool", "flow/exchange.py"),
+    ]
+    assert len(cycle(ring)) == 4
+    assert cycle(ring[:2]) == []

@@ -1,0 +1,120 @@
+"""Only net/, cli/ and a short list of files know sockets, loops, threads, clocks and files.
+
+Everything else is handed a port (crlf/ports.py), which is why it can be tested with a fake
+clock, and a fault at every byte.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+import lawbook
+from lawbook import Fault, Module, report, sample, uphold
+
+# Modules of the outside world. The law names socket, ssl, asyncio, threading, selectors, time
+# and os; the others are the same things under another name.
+OUTSIDE = frozenset(
+    "socket ssl asyncio threading selectors time os"
+    " _socket _thread select signal socketserver subprocess multiprocessing concurrent queue"
+    " sched tempfile shutil glob fcntl mmap uvloop truststore sqlite3 logging getpass".split(" ")
+)
+CLOCKS = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today")
+FILES = ("open", "io.open", "builtins.open", "print", "input")
+
+FREE = ("net", "cli")
+# Other files that may know some of it, and why. Keep it short: a name here is a file that
+# cannot be tested without the real thing.
+NAMED: dict[str, tuple[str, ...]] = {
+    "server/supervisor.py": ("*", "signals, workers and sockets are its subject"),
+    "server/workers.py": ("*", "processes are its subject"),
+}
+
+# `async def` is for what waits; these are the faces whose users wait.
+WAITING = ("flow", "net")
+ASYNC_FACES = {
+    "ports.py": "what the flows wait on",
+    "client/aio.py": "AsyncClient",
+    "client/verbs.py": "each verb once, for both colours",
+    "client/download.py": "saving while reading",
+    "server/app.py": "the handler is called by a flow",
+    "server/incoming.py": "a body that streams in",
+    "server/interop.py": "ASGI",
+    "server/sessions.py": "the coloured exception: a store does I/O",
+}
+
+
+def outside_faults(module: Module) -> Iterator[Fault]:
+    """See the outside world named in a file that should be handed it."""
+    allowed = NAMED.get(module.path, ())
+    if module.department in FREE or "*" in allowed:
+        return
+    for found in lawbook.imports(module):
+        root = found.name.split(".")[0]
+        if root in OUTSIDE and root not in allowed:
+            yield Fault(module.path, found.line, f"imports {found.name}")
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        if called in FILES and called not in allowed:
+            yield Fault(module.path, node.lineno, f"calls {called}()")
+        if any(called == clock or called.endswith("." + clock) for clock in CLOCKS):
+            yield Fault(module.path, node.lineno, f"reads the clock: {called}()")
+
+
+def waiting_faults(module: Module) -> Iterator[Fault]:
+    """See `async` outside the flows, the ports and the asynchronous faces."""
+    if module.department in WAITING or module.path in ASYNC_FACES:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith | ast.Await):
+            yield Fault(module.path, node.lineno, f"{type(node).__name__} outside the flows")
+
+
+LAWS = [outside_faults, waiting_faults]
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_source_keeps(law) -> None:
+    uphold(fault for module in lawbook.package() for fault in law(module))
+
+
+@pytest.mark.parametrize(
+    ("law", "path", "text"),
+    [
+        (outside_faults, "wire/x.py", "import time"),
+        (outside_faults, "wire/x.py", "from os.path import join"),
+        (outside_faults, "flow/x.py", "import asyncio"),
+        (outside_faults, "flow/x.py", "def f():\n    import socket"),
+        (outside_faults, "client/x.py", "from concurrent.futures import Future"),
+        (outside_faults, "server/app.py", "from threading import Lock"),
+        (outside_faults, "rules/x.py", "with open('x') as f: pass"),
+        (outside_faults, "message/x.py", "import io\nio.open('x')"),
+        (outside_faults, "message/x.py", "print('x')"),
+        (outside_faults, "rules/x.py", "import datetime\ndatetime.datetime.now()"),
+        (outside_faults, "ports.py", "import ssl"),
+        (waiting_faults, "wire/x.py", "async def f(): pass"),
+        (waiting_faults, "rules/x.py", "class A:\n    async def f(self): pass"),
+        (waiting_faults, "client/blocking.py", "async def f():\n    await g()"),
+        (waiting_faults, "cli/x.py", "async def f(): pass"),
+    ],
+)
+def test_a_breach_is_seen(law, path: str, text: str) -> None:
+    assert report(law(sample(text, path)))
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("net/x.py", "import socket, ssl, asyncio\nasync def f(): open('x')"),
+        ("cli/x.py", "import time\nprint(time.time())"),
+        ("server/supervisor.py", "import os, signal"),
+        ("flow/x.py", "async def f(): await g()"),
+        ("wire/x.py", "def opening(file): return file.opened()"),
+    ],
+)
+def test_what_is_allowed_is_no_breach(path: str, text: str) -> None:
+    assert not report(fault for law in LAWS for fault in law(sample(text, path)))
