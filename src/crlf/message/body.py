@@ -1,0 +1,176 @@
+"""Bodies on their way out: bytes, a file, or anything that yields bytes.
+
+A body answers three questions before its first byte is sent: how long is it (None when
+nobody knows), can it be sent again (a retry or a redirect needs that), and what are its
+pieces. Pieces come from `chunks()`, a plain iterator, or, for a body that must be waited
+for, from `chunks_async()`; exactly one of the two is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import BinaryIO, Protocol
+
+from crlf.message.errors import LocalError
+
+PIECE = 256 * 1024  # bytes read from a file at a time; large enough that the calls vanish
+
+
+class Body(Protocol):
+    """What a message can carry.
+
+    length: the number of bytes, or None when it is known only at the end.
+    can_send_again: whether `chunks` may be asked for a second time.
+    waits: True when only `chunks_async` can be used.
+    reads_files: True when `chunks` reads from disk, so that an event loop should not.
+    """
+
+    length: int | None
+    can_send_again: bool
+    waits: bool
+    reads_files: bool
+
+    def chunks(self) -> Iterator[bytes]: ...
+    def chunks_async(self) -> AsyncIterator[bytes]: ...
+
+
+class _Plain:
+    """The answers that most bodies share."""
+
+    length: int | None = None
+    can_send_again = True
+    waits = False
+    reads_files = False
+
+    def chunks(self) -> Iterator[bytes]:
+        raise TypeError(f"{type(self).__name__} must be waited for")
+
+    def chunks_async(self) -> AsyncIterator[bytes]:
+        raise TypeError(f"{type(self).__name__} needs no waiting")
+
+
+class FileBody(_Plain):
+    """The rest of an open binary file, from where it stands, or `length` bytes of it.
+
+    The length comes from the caller's look at the open file (fstat); a file that turns out
+    shorter raises LocalError while it is sent, one that grew is sent only so far.
+    The file is the caller's: it is not closed here, unless `closing` is set.
+    """
+
+    reads_files = True
+
+    def __init__(self, file: BinaryIO, length: int | None = None, *, closing: bool = False) -> None:
+        self.file = file
+        self.can_send_again = file.seekable() and not closing
+        self._start = file.tell() if self.can_send_again or file.seekable() else None
+        if length is None and self._start is not None:
+            end = file.seek(0, 2)
+            file.seek(self._start)
+            length = end - self._start
+        self.length = length
+        self._closing = closing
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the file's bytes from where it stood when this body was made."""
+        try:
+            if self._start is not None:
+                self.file.seek(self._start)
+            left = self.length
+            while left is None or left > 0:
+                piece = self.file.read(PIECE if left is None else min(PIECE, left))
+                if not piece:
+                    break
+                if left is not None:
+                    left -= len(piece)
+                yield piece
+            if left:
+                raise LocalError(f"the file ended {left:,} bytes before its promised length")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the file if it is ours."""
+        if self._closing:
+            self.file.close()
+
+
+class IterableBody(_Plain):
+    """What an iterable yields, each piece as it comes. An iterator can be sent only once."""
+
+    def __init__(self, pieces: Iterable[bytes], length: int | None = None) -> None:
+        self._pieces = pieces
+        self.length = length
+        self.can_send_again = iter(pieces) is not pieces
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the pieces; the iterable is asked anew each time."""
+        return iter(self._pieces)
+
+
+class AsyncIterableBody(_Plain):
+    """What an asynchronous iterable yields. Never sent twice."""
+
+    waits = True
+    can_send_again = False
+
+    def __init__(self, pieces: AsyncIterable[bytes], length: int | None = None) -> None:
+        self._pieces = pieces
+        self.length = length
+
+    def chunks_async(self) -> AsyncIterator[bytes]:
+        """Yield the pieces, waiting for each."""
+        return self._pieces.__aiter__()
+
+
+class JoinedBody(_Plain):
+    """Several pieces and files one after the other, opened when their turn comes.
+
+    parts: bytes as they are, or a (length, opener) pair for a file. This is how a
+    multipart form streams its files from disk in constant memory with a known length.
+    """
+
+    reads_files = True
+
+    def __init__(self, parts: Iterable[bytes | tuple[int | None, Callable[[], Body]]]) -> None:
+        self._parts = list(parts)
+        lengths = [len(part) if isinstance(part, bytes) else part[0] for part in self._parts]
+        known = [length for length in lengths if length is not None]
+        self.length = sum(known) if len(known) == len(lengths) else None
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield every part's bytes in order."""
+        for part in self._parts:
+            if isinstance(part, bytes):
+                yield part
+            else:
+                yield from part[1]().chunks()
+
+
+Content = bytes | str | BinaryIO | Iterable[bytes] | AsyncIterable[bytes]
+
+
+def body_of(content: object) -> bytes | Body:
+    """Turn what a user hands in as content into bytes or a Body.
+
+    Takes bytes-like objects, str (as UTF-8), open binary files, iterables and asynchronous
+    iterables of bytes, and a Body itself. Raises TypeError for anything else, dicts included:
+    a mapping is data= or json=, never content=.
+    """
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, str):
+        return content.encode()
+    if isinstance(content, (bytearray, memoryview)):
+        return bytes(content)
+    if hasattr(content, "chunks") and hasattr(content, "can_send_again"):
+        return content  # type: ignore[return-value]  # a Body, by its two telling questions
+    if hasattr(content, "read") and hasattr(content, "seekable"):
+        return FileBody(content)  # type: ignore[arg-type]
+    if isinstance(content, AsyncIterable):
+        return AsyncIterableBody(content)
+    if isinstance(content, Iterable) and not isinstance(content, dict):
+        return IterableBody(content)
+    raise TypeError(
+        f"content must be bytes, str, a binary file or an iterable of bytes, "
+        f"not {type(content).__name__}; use data= for forms and json= for JSON"
+    )

@@ -1,0 +1,198 @@
+"""Params: the pairs of a query, a form or a Cookie field, read with the types one asked for.
+
+A mapping from a name to its *first* value, because that is what the browser shows in the
+address bar and what proxies judge by; `get_all` gives every value, `pairs` everything in
+order. Its law: a value that is not what was asked for is BadParameter (a 400), never a
+guess and never a traceback.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar, overload
+
+from crlf.message.errors import Malformed, TooLarge
+from crlf.message.percent import decode_plus
+
+# The methods of Params carry the names of the types; these stand for the types in its body.
+Text = str
+Whole = int
+Real = float
+Flag = bool
+Default = TypeVar("Default")
+
+MAX_PAIRS = 1000  # of one query or form; aiohttp and tornado 1000, ASP.NET 1024
+
+_MISSING = object()
+_WHOLE = re.compile(r"-?[0-9]{1,18}")  # what a signed 64-bit column holds, whatever the digits
+_REAL = re.compile(r"-?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?")
+_YES = frozenset({"1", "true", "yes", "on"})  # "on" is what a checkbox without a value sends
+_NO = frozenset({"0", "false", "no", "off"})
+
+
+class BadParameter(Malformed):
+    """A parameter is missing, or is not what the program asked for.
+
+    name: the parameter's name. expected: what it should have been.
+    The message shows at most 40 characters of the value, escaped to printable ASCII.
+    """
+
+    name: str = ""
+    expected: str = ""
+
+    @classmethod
+    def missing(cls, name: str, expected: str) -> BadParameter:
+        """Say that nothing came where something was needed."""
+        return cls._about(name, expected, f"parameter {_shown(name)} is missing: {expected} needed")
+
+    @classmethod
+    def not_a(cls, expected: str, name: str, value: str) -> BadParameter:
+        """Say that what came is not what was expected."""
+        reason = f"parameter {_shown(name)} should be {expected}, and is {_shown(value)}"
+        return cls._about(name, expected, reason)
+
+    @classmethod
+    def _about(cls, name: str, expected: str, reason: str) -> BadParameter:
+        error = cls(reason)
+        error.name = name
+        error.expected = expected
+        return error
+
+
+class Params(Mapping[str, str]):
+    """An immutable list of (name, value) pairs, read as a mapping to each name's first value.
+
+    Two Params are equal when their pairs are, order included; a Params equals another mapping
+    when no name is repeated and the items are the same.
+
+    `int`, `float`, `bool` and `str` read one value. Without a default a missing name is
+    BadParameter; a value that is there and is wrong is BadParameter always. An empty value
+    counts as missing for all but `str`: that is what a browser sends for an input left blank.
+    """
+
+    __slots__ = ("_first", "pairs")
+
+    pairs: tuple[tuple[Text, Text], ...]
+    _first: dict[Text, Text]
+
+    def __init__(self, pairs: Iterable[tuple[Text, Text]] = ()) -> None:
+        self.pairs = tuple(pairs)
+        self._first = {}
+        for name, value in self.pairs:
+            self._first.setdefault(name, value)
+
+    def __getitem__(self, name: Text) -> Text:
+        return self._first[name]
+
+    def __contains__(self, name: object) -> Flag:
+        return name in self._first
+
+    def __iter__(self) -> Iterator[Text]:
+        return iter(self._first)
+
+    def __len__(self) -> Whole:
+        return len(self._first)
+
+    def __eq__(self, other: object) -> Flag:
+        if isinstance(other, Params):
+            return self.pairs == other.pairs
+        if isinstance(other, Mapping):
+            return len(self.pairs) == len(self._first) and self._first == dict(other)
+        return NotImplemented
+
+    def __hash__(self) -> Whole:
+        return hash(self.pairs)
+
+    def __repr__(self) -> Text:
+        return f"Params({list(self.pairs)!r})"
+
+    def get_all(self, name: Text) -> list[Text]:
+        """List every value of a name, in order; an empty list when there is none."""
+        return [value for key, value in self.pairs if key == name]
+
+    @overload
+    def str(self, name: Text) -> Text: ...
+    @overload
+    def str(self, name: Text, default: Default) -> Text | Default: ...
+    def str(self, name: Text, default: object = _MISSING) -> object:
+        """Read a value as it came, which may be empty."""
+        value = self._first.get(name)
+        if value is None:
+            return _or_missing(default, name, "a text")
+        return value
+
+    @overload
+    def int(self, name: Text) -> Whole: ...
+    @overload
+    def int(self, name: Text, default: Default) -> Whole | Default: ...
+    def int(self, name: Text, default: object = _MISSING) -> object:
+        """Read a whole number: an optional "-" and at most 18 ASCII digits."""
+        value = self._first.get(name)
+        if not value:
+            return _or_missing(default, name, "a whole number")
+        if _WHOLE.fullmatch(value) is None:
+            raise BadParameter.not_a("a whole number", name, value)
+        return Whole(value)
+
+    @overload
+    def float(self, name: Text) -> Real: ...
+    @overload
+    def float(self, name: Text, default: Default) -> Real | Default: ...
+    def float(self, name: Text, default: object = _MISSING) -> object:
+        """Read a finite decimal number, as a number input writes it: -1, 1.5, .5, 2e3."""
+        value = self._first.get(name)
+        if not value:
+            return _or_missing(default, name, "a number")
+        if _REAL.fullmatch(value) is None or not math.isfinite(number := Real(value)):
+            raise BadParameter.not_a("a number", name, value)
+        return number
+
+    @overload
+    def bool(self, name: Text) -> Flag: ...
+    @overload
+    def bool(self, name: Text, default: Default) -> Flag | Default: ...
+    def bool(self, name: Text, default: object = _MISSING) -> object:
+        """Read yes or no: 1 true yes on, 0 false no off, in any case."""
+        value = self._first.get(name)
+        if not value:
+            return _or_missing(default, name, "yes or no")
+        word = value.lower() if value.isascii() else value
+        if word in _YES:
+            return True
+        if word in _NO:
+            return False
+        raise BadParameter.not_a("yes or no", name, value)
+
+
+def parse_pairs(
+    text: str, limit: int = MAX_PAIRS, what: str = "query_fields", status_code: int = 414
+) -> Params:
+    """Read `name=value&name=value`, the form of queries and of urlencoded bodies (WHATWG URL 5.1).
+
+    A name without "=" has an empty value; empty pieces are skipped, but count. Raises TooLarge,
+    called `what`, when there are over `limit` pieces: they are counted before any is made.
+    """
+    if not text:
+        return Params()
+    if text.count("&") >= limit:
+        raise TooLarge(what, limit, status_code)
+    pairs = []
+    for piece in text.split("&"):
+        if piece:
+            name, _, value = piece.partition("=")
+            pairs.append((decode_plus(name), decode_plus(value)))
+    return Params(pairs)
+
+
+def _or_missing(default: object, name: str, expected: str) -> object:
+    if default is _MISSING:
+        raise BadParameter.missing(name, expected)
+    return default
+
+
+def _shown(text: str) -> str:
+    """At most 40 characters, all of them printable ASCII, in quotes."""
+    shown = ascii(text[:40])[1:-1]
+    return f"'{shown}'" if len(text) <= 40 and len(shown) <= 40 else f"'{shown[:40]}...'"

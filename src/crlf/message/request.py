@@ -1,0 +1,244 @@
+"""A request as a value: the same type in a client's hands and in a handler's.
+
+A Request is a head and a body; everything else it says (url, query, cookies, form) is read
+from those two when somebody asks, and kept. It does no I/O: a body that is still under way is
+a Body, and whoever has the connection reads it. Its law: what is routed, what `url` says and
+what stood on the wire come from one target, parsed in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from crlf.message.body import Body, body_of
+from crlf.message.content import charset_of, parse_json
+from crlf.message.fields.cookies import parse_cookies
+from crlf.message.fields.media import parse_media_type
+from crlf.message.headers import Headers
+from crlf.message.params import Params, parse_pairs
+from crlf.message.target import Target, parse_target
+from crlf.message.url import URL
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+NO_PARAMS = Params()
+
+
+class Received(NamedTuple):
+    """What a server knows of a request beside its head.
+
+    scheme: "http" or "https". peer, local: (address, port), or None off the network.
+    """
+
+    scheme: str = "http"
+    peer: tuple[str, int] | None = None
+    local: tuple[str, int] | None = None
+
+
+class Request:
+    """An HTTP request (RFC 9110 section 3.4). Immutable: the with_... methods return copies.
+
+    url: absolute, http or https. content: bytes, str, a binary file, an iterable of bytes, or
+    an asynchronous one. version: "1.1" or "1.0" as received.
+
+    Raises BadUrl for a url that cannot be requested, Malformed for a bad method or field.
+    """
+
+    __slots__ = (
+        "_body", "_cookies", "_extras", "_files", "_form", "_query", "_received", "_target",
+        "_url", "headers", "method", "target", "version",
+    )  # fmt: skip
+
+    method: str
+    headers: Headers
+    target: str
+    version: str
+
+    def __init__(
+        self,
+        method: str,
+        url: str | URL,
+        headers: Headers | Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        content: object = b"",
+    ) -> None:
+        self._url: URL | None = url if isinstance(url, URL) else URL(url)
+        self.method = method
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.target = self._url.target
+        self.version = "1.1"
+        self._body = content if isinstance(content, bytes) else body_of(content)
+        self._received: Received | None = None
+        self._target: Target | None = None
+        self._query: Params | None = None
+        self._cookies: Params | None = None
+        self._form: Params | None = None
+        self._files: Mapping[str, object] | None = None
+        self._extras: dict[str, object] | None = None
+
+    @classmethod
+    def received(
+        cls,
+        head: tuple[str, str, Headers, str],
+        content: bytes | Body,
+        where: Received,
+    ) -> Request:
+        """Build what a server hands to its application from a head that came off the wire."""
+        request = cls.__new__(cls)
+        request.method, request.target, request.headers, request.version = head
+        request._body = content
+        request._received = where
+        request._url = request._target = request._query = request._cookies = None
+        request._form = request._files = request._extras = None
+        return request
+
+    # -- where it goes
+
+    @property
+    def _parsed(self) -> Target:
+        if self._target is None:
+            self._target = parse_target(self.target, self.method)
+        return self._target
+
+    @property
+    def url(self) -> URL:
+        """The effective URL; on a server put together from target and Host (RFC 9110 7.1)."""
+        if self._url is None:
+            where = self._received or Received()
+            authority = self.headers.first("host") or _host_of(where.local)
+            self._url = URL.received(where.scheme, authority, self._parsed)
+        return self._url
+
+    @property
+    def path(self) -> str:
+        """The path as it stands in the target: raw, percent-encoded; "*" for OPTIONS *."""
+        return self._parsed.path
+
+    @property
+    def query(self) -> Params:
+        """The parameters of the query, decoded. Raises TooLarge beyond 1,000 of them."""
+        if self._query is None:
+            text = self._parsed.query
+            self._query = parse_pairs(text) if text else NO_PARAMS
+        return self._query
+
+    # -- what it carries
+
+    @property
+    def body(self) -> bytes | Body:
+        """The content: bytes when it is here whole, otherwise a Body."""
+        return self._body
+
+    @property
+    def content(self) -> bytes:
+        """The content as bytes. Raises RuntimeError when it is still to be streamed."""
+        if isinstance(self._body, bytes):
+            return self._body
+        raise RuntimeError("this request's content is streamed; read it from request.body")
+
+    @property
+    def text(self) -> str:
+        """The content as text, by the charset of Content-Type, otherwise UTF-8."""
+        return self.content.decode(charset_of(self.headers) or "utf-8", "replace")
+
+    def json(self) -> object:
+        """Parse the content as JSON. Raises Malformed (400) when it is not."""
+        return parse_json(self.content)
+
+    @property
+    def form(self) -> Params:
+        """The text fields of a form; of no form, none. Raises TooLarge beyond 1,000 fields."""
+        if self._form is None:
+            kind = parse_media_type(self.headers.first("content-type") or "")
+            is_form = kind is not None and kind.essence == FORM_TYPE
+            self._form = parse_pairs(self.content.decode("latin-1")) if is_form else NO_PARAMS
+        return self._form
+
+    @property
+    def files(self) -> Mapping[str, object]:
+        """The uploads of a multipart form by field name, each an Upload."""
+        return self._files if self._files is not None else {}
+
+    @property
+    def cookies(self) -> Params:
+        """The cookies sent along, by name; the first of each name counts."""
+        if self._cookies is None:
+            text = self.headers.get("cookie")
+            self._cookies = parse_cookies(text) if text else NO_PARAMS
+        return self._cookies
+
+    # -- what a server knows beside
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """Address and port of who sent it; None on a client or off the network."""
+        return None if self._received is None else self._received.peer
+
+    @property
+    def extras(self) -> dict[str, object]:
+        """Room for what filters and servers know of this request: "session", "files", ..."""
+        if self._extras is None:
+            self._extras = {}
+        return self._extras
+
+    @property
+    def session(self) -> dict[str, object]:
+        """What the application remembers of this visitor. Needs App(secret=...)."""
+        session = self.extras.get("session")
+        if session is None:
+            raise RuntimeError("no sessions here: make the application with App(secret=...)")
+        if callable(session):
+            session = self.extras["session"] = session()
+        if not isinstance(session, dict):
+            raise TypeError(f"extras['session'] is no dict but {type(session).__name__}")
+        return session
+
+    # -- copies
+
+    def _copy(self) -> Request:
+        copy = Request.__new__(Request)
+        for slot in Request.__slots__:
+            setattr(copy, slot, getattr(self, slot))
+        return copy
+
+    def with_field(self, name: str, value: str) -> Request:
+        """Return a copy in which a field has this one value."""
+        return self.with_headers(self.headers.with_field(name, value))
+
+    def without_fields(self, *names: str) -> Request:
+        """Return a copy without the fields of these names."""
+        return self.with_headers(self.headers.without(*names))
+
+    def with_headers(self, headers: Headers) -> Request:
+        """Return a copy with these fields and no others."""
+        copy = self._copy()
+        copy.headers = headers
+        copy._cookies = copy._form = None
+        return copy
+
+    def with_form(self, form: Params, files: Mapping[str, object]) -> Request:
+        """Return a copy whose form was parsed while it arrived."""
+        copy = self._copy()
+        copy._form, copy._files = form, files
+        return copy
+
+    def redirected(self, method: str, url: URL, *, keep_content: bool) -> Request:
+        """Return the request that follows a redirect to url, with or without its content."""
+        copy = Request(method, url, self.headers, self._body if keep_content else b"")
+        copy._extras = self._extras
+        return copy
+
+    def __repr__(self) -> str:
+        where = self._url.redacted if self._url is not None else self.target
+        return f"<Request {self.method} {where}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if not isinstance(self._body, bytes):
+            raise TypeError("a request with a streamed body does not pickle")
+        return Request, (self.method, self.url, self.headers, self._body)
+
+
+def _host_of(local: tuple[str, int] | None) -> str:
+    if local is None:
+        return "localhost"
+    address, port = local
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,198 @@
+"""A response as a value: what a handler returns and what a client gets, the same type.
+
+It has a status code, fields and a body; text and JSON are read from the content when asked.
+It does no I/O, with one exception that says so: `save` writes the content to a file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from crlf.message.body import Body, body_of
+from crlf.message.content import decode_text, encoding_of, parse_json
+from crlf.message.errors import StatusError
+from crlf.message.headers import EMPTY, Headers
+from crlf.message.request import Request
+from crlf.message.status import reason_of
+from crlf.message.url import URL
+
+
+class Response:
+    """An HTTP response (RFC 9110 section 3.4). Immutable: the with_... methods return copies.
+
+    content: bytes, str (sent as UTF-8), a binary file, an iterable of bytes, or an
+    asynchronous one. On a client also: request, url, history (the responses that redirected
+    here, oldest first), elapsed (seconds from the request to the end of the body), version.
+
+    Raises ValueError for a status code outside 100 to 599, Malformed for a bad field.
+    """
+
+    __slots__ = (
+        "_body", "_extras", "elapsed", "headers", "history", "reason", "request", "status_code",
+        "trailers", "version",
+    )  # fmt: skip
+
+    status_code: int
+    headers: Headers
+    reason: str
+    version: str
+
+    def __init__(
+        self,
+        status_code: int = 200,
+        headers: Headers | Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        content: object = b"",
+        *,
+        reason: str = "",
+    ) -> None:
+        if not 100 <= status_code <= 599:
+            raise ValueError(f"{status_code} is no HTTP status code: RFC 9110 15")
+        self.status_code = status_code
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self._body = content if isinstance(content, bytes) else body_of(content)
+        self.reason = reason
+        self.version = "1.1"
+        self.request: Request | None = None
+        self.history: tuple[Response, ...] = ()
+        self.elapsed = 0.0
+        self.trailers = EMPTY
+        self._extras: dict[str, object] | None = None
+
+    @classmethod
+    def quick(cls, status_code: int, headers: Headers, content: bytes) -> Response:
+        """Build a response from a known status code, checked fields and bytes."""
+        response = cls.__new__(cls)
+        response.status_code = status_code
+        response.headers = headers
+        response._body = content
+        response.reason = ""
+        response.version = "1.1"
+        response.request = response._extras = None
+        response.history = ()
+        response.elapsed = 0.0
+        response.trailers = EMPTY
+        return response
+
+    # -- content
+
+    @property
+    def body(self) -> bytes | Body:
+        """The content: bytes when it is here whole, otherwise a Body."""
+        return self._body
+
+    @property
+    def content(self) -> bytes:
+        """The content as bytes. Raises RuntimeError when it is a stream."""
+        if isinstance(self._body, bytes):
+            return self._body
+        raise RuntimeError("this response's content is a stream; read it from response.body")
+
+    @property
+    def encoding(self) -> str:
+        """The character encoding that `text` uses."""
+        return encoding_of(self.headers, self.content)
+
+    @property
+    def text(self) -> str:
+        """The content as text; see crlf.message.content for how the encoding is found."""
+        return decode_text(self.headers, self.content)
+
+    def json(self) -> object:
+        """Parse the content as JSON. Raises Malformed (a ValueError) when it is not."""
+        return parse_json(self.content)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the content to a file, whole or not at all, and return its path.
+
+        An existing file is replaced; a failure leaves it as it was. Raises OSError.
+        """
+        target = Path(path)
+        part = target.with_name(target.name + ".part")
+        part.write_bytes(self.content)
+        return part.replace(target)
+
+    # -- status
+
+    @property
+    def is_success(self) -> bool:
+        """2xx."""
+        return 200 <= self.status_code < 300
+
+    @property
+    def is_redirect(self) -> bool:
+        """A 3xx that names another place to go."""
+        return self.status_code in (301, 302, 303, 307, 308) and "location" in self.headers
+
+    @property
+    def is_error(self) -> bool:
+        """4xx or 5xx."""
+        return self.status_code >= 400
+
+    def raise_for_status(self) -> Response:
+        """Return this response, or raise StatusError when it is 4xx or 5xx."""
+        if self.status_code < 400:
+            return self
+        whose = "the request's" if self.status_code < 500 else "the server's"
+        raise StatusError(
+            f"{self.status_code} {self.reason or reason_of(self.status_code)}: "
+            f"{whose} fault, for {self.request!r}",
+            request=self.request,
+            response=self,
+        )
+
+    # -- on a client
+
+    @property
+    def url(self) -> URL:
+        """The URL that was asked in the end, after redirects."""
+        if self.request is None:
+            raise RuntimeError("this response answers no request yet")
+        return self.request.url
+
+    @property
+    def extras(self) -> dict[str, object]:
+        """Room for what filters and connections know of this response."""
+        if self._extras is None:
+            self._extras = {}
+        return self._extras
+
+    # -- copies
+
+    def _copy(self) -> Response:
+        copy = Response.__new__(Response)
+        for slot in Response.__slots__:
+            setattr(copy, slot, getattr(self, slot))
+        return copy
+
+    def with_field(self, name: str, value: str) -> Response:
+        """Return a copy in which a field has this one value."""
+        return self.with_headers(self.headers.with_field(name, value))
+
+    def adding_field(self, name: str, value: str) -> Response:
+        """Return a copy with one more field, as Set-Cookie needs."""
+        return self.with_headers(self.headers.adding(name, value))
+
+    def with_headers(self, headers: Headers) -> Response:
+        """Return a copy with these fields and no others."""
+        copy = self._copy()
+        copy.headers = headers
+        return copy
+
+    def with_content(self, content: object) -> Response:
+        """Return a copy with another content."""
+        copy = self._copy()
+        copy._body = content if isinstance(content, bytes) else body_of(content)
+        return copy
+
+    def with_history(self, history: tuple[Response, ...]) -> Response:
+        """Return a copy that says which responses redirected here."""
+        copy = self._copy()
+        copy.history = history
+        return copy
+
+    def __repr__(self) -> str:
+        kind = self.headers.first("content-type") or "no type"
+        size = f"{len(self._body):,} bytes" if isinstance(self._body, bytes) else "a stream"
+        return f"<Response {self.status_code} {self.reason}, {kind}, {size}>"

@@ -1,0 +1,114 @@
+"""What the flows need of the world: bytes in and out, time, names, threads. Protocols only.
+
+The flows (flow/) are `async def` over these ports and know nothing else. The asyncio ports
+suspend; the blocking and memory ports never do, so that a flow over them runs to its end in
+one step (run_sync). Deadlines are absolute, in seconds of the network's `now`; None is never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What a TLS handshake agreed on. alpn: the protocol chosen, or None."""
+
+    version: str
+    cipher: str
+    alpn: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """Who is at the two ends: (address, port), or None off the network; tls when encrypted."""
+
+    peer: tuple[str, int] | None = None
+    local: tuple[str, int] | None = None
+    tls: TlsFacts | None = None
+
+
+class Stream(Protocol):
+    """A connection's bytes, both ways. One flow at a time uses it."""
+
+    facts: StreamFacts
+
+    async def read(self, deadline: float | None) -> bytes:
+        """Return what has arrived, waiting for at least one byte; b"" when the peer is done.
+
+        Raises ReadTimeout, ReadFailed. A TLS peer that is gone without close_notify is a
+        failure, not an end (RFC 9112 9.8).
+        """
+
+    async def write(self, data: bytes, deadline: float | None) -> None:
+        """Send all of data, or hand it to something that will. Raises WriteTimeout, WriteFailed."""
+
+    async def end(self, deadline: float | None) -> None:
+        """Say that we send no more (shutdown, close_notify); reading goes on. Never raises."""
+
+    def close(self) -> None:
+        """Let go of the connection at once. May be called twice; never raises or waits."""
+
+    def has_arrived(self) -> bool:
+        """Whether a read would return at once, be it bytes, an end or an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """How to trust and to be trusted; equal settings may share connections.
+
+    verify: True for the system's trust store; a path to a PEM file or folder of CAs; False to
+    accept any certificate, which protects against nobody.
+    """
+
+    verify: bool | str = True
+    certificate: str | None = None  # PEM path: certificate chain
+    key: str | None = None  # PEM path: its private key; None when it is in the same file
+    alpn: tuple[str, ...] = ("http/1.1",)
+
+
+DEFAULT_TLS = TlsSettings()
+
+
+class Network(Protocol):
+    """Where connections come from, and what time it is there."""
+
+    def now(self) -> float:
+        """Return the time of deadlines: monotonic seconds."""
+
+    async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
+        """Open a TCP connection. Raises ConnectFailed, ConnectTimeout."""
+
+    async def start_tls(
+        self, stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None
+    ) -> Stream:
+        """Speak TLS on a stream as its client. Raises TlsFailed, ConnectTimeout."""
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run work that would block where it blocks nobody, and return what it returns."""
+
+    def new_bell(self) -> Bell:
+        """Make a bell for flows of this network to wait at."""
+
+
+class Bell(Protocol):
+    """Where flows wait until another flow or thread has news.
+
+    The pattern is always: take the guard, look, wait while there is nothing, go.
+    """
+
+    def __enter__(self) -> object: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    async def wait(self, deadline: float | None) -> bool:
+        """With the guard held: let go of it, wait for a ring, take it again. False when late."""
+
+    def ring(self) -> None:
+        """With the guard held: wake every flow that waits here."""
+
+
+Service = Callable[[Stream], Awaitable[None]]

@@ -1,0 +1,278 @@
+"""The server's engine: reads requests, writes responses (RFC 9112).
+
+A request that breaks a rule is never repaired; the error carries the status code to answer
+with, and after the answer the connection is over. Pipelined requests wait in the buffer,
+unread, until the response before them is complete.
+"""
+
+from __future__ import annotations
+
+from crlf.message.errors import LocalError, Malformed
+from crlf.message.headers import Headers
+from crlf.message.status import reason_of
+from crlf.message.authority import parse_authority
+from crlf.message.target import parse_target
+from crlf.wire.h1.connection import Connection
+from crlf.wire.h1.framing import CHUNKED, TO_CLOSE, Facts, request_facts
+from crlf.wire.h1.head import (
+    NOT_CONTROL,
+    CarefulWalk,
+    parse_block,
+    parse_request_line,
+)
+from crlf.wire.h1.sending import Outgoing, outgoing_facts, status_line
+from crlf.wire.h1.state import DONE, HEAD, INTERIM, SWITCH, WHOLE
+from crlf.wire.limits import SERVER_LIMITS, Limits
+from crlf.wire.parts import CLOSED as CLOSED_PART
+from crlf.wire.parts import Part, RequestHead, ResponseHead
+
+
+class Standing:
+    """The fields that a server adds to each response of its own, as lines ready to send.
+
+    date: "date: ...\\r\\n", renewed once a second by whoever knows the time; b"" when nobody
+    does. server: "server: ...\\r\\n" or b"".
+    """
+
+    __slots__ = ("date", "lines", "server")
+
+    def __init__(self, date: bytes = b"", server: bytes = b"") -> None:
+        self.server = server
+        self.renew(date)
+
+    def renew(self, date: bytes) -> None:
+        """Put in a new date line."""
+        self.date = date
+        self.lines = date + self.server
+
+
+NO_STANDING = Standing()
+_status_lines: dict[tuple[int, str], bytes] = {}  # at most one entry a registered status code
+
+
+class ServerEngine(Connection):
+    """One connection as its server sees it."""
+
+    is_server = True
+
+    def __init__(self, limits: Limits = SERVER_LIMITS, standing: Standing = NO_STANDING) -> None:
+        super().__init__(limits)
+        self._standing = standing
+        self._head: RequestHead | None = None  # the last one, and what its bytes were
+        self._line_data = b""
+        self._facts: Facts | None = None
+        self._blank_lines = 0
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the present request waits for a 100 before it sends its body."""
+        return self._facts is not None and self._facts.expects_continue and self.body_is_due
+
+    @property
+    def upgrade(self) -> str | None:
+        """The protocols that the present request asks to change to, or None."""
+        return None if self._facts is None else self._facts.upgrade
+
+    def persist_no_more(self) -> None:
+        """Let the next response be the last; it says so (RFC 9112 9.6)."""
+        self._persists = False
+
+    # -- receiving
+
+    def _next_head(self) -> Part | None:
+        data, at = self._in, self._at
+        if at >= len(data):
+            if not self._ended:
+                return None
+            return CLOSED_PART
+        if data[at] in b"\r\n" and not self._skip_blank_lines():
+            return None
+        head = self._find_head()
+        if head is None:
+            return None
+        line, _, block = head.partition(b"\r\n")
+        seen = self._head
+        if seen is not None and block == self._block_data:
+            if line == self._line_data and self._facts is not None:
+                self._message_begins(self._facts)
+                return seen
+            headers: Headers | None = seen.headers
+        else:
+            headers = parse_block(block, self.limits)
+        if headers is None or len(line) > self.limits.line or line.translate(None, NOT_CONTROL):
+            return self._careful_head(head)
+        try:
+            method, target, version = parse_request_line(line.decode("latin-1"))
+        except Malformed:
+            return self._careful_head(head)
+        request = self._understood(method, target, version, headers)
+        self._line_data, self._block_data = line, block
+        return request
+
+    def _careful_head(self, head: bytes) -> RequestHead:
+        walk = CarefulWalk(head, self.limits, whole=True, folds=False)
+        method, target, version = self._read_start_line(walk) or ("", "", "")
+        return self._understood(method, target, version, walk.headers())
+
+    def _read_start_line(self, walk: CarefulWalk) -> tuple[str, str, str] | None:
+        line = walk.next_line("line", self.limits.line, 414)
+        return None if line is None else parse_request_line(line)
+
+    def _understood(self, method: str, target: str, version: str, headers: Headers) -> RequestHead:
+        """Check what a well-formed head means. Raises Malformed (RFC 9112 3.2, 6.3)."""
+        host = headers.first("host")
+        if host is not None:
+            if len(headers.get_all("host")) > 1:
+                raise Malformed("more than one Host field", "RFC 9112 3.2", 400)
+            parse_authority(host)
+        elif version != "1.0":
+            raise Malformed("HTTP/1.1 request without a Host field", "RFC 9112 3.2", 400)
+        parse_target(target, method)
+        facts = request_facts(headers, version)
+        self._line_data = self._block_data = b""
+        self._facts = facts
+        self._head = RequestHead(method, target, headers, version)
+        self._message_begins(facts)
+        return self._head
+
+    def _skip_blank_lines(self) -> bool:
+        """Skip empty lines before a request line; tell whether something else follows.
+
+        RFC 9112 2.2: a server SHOULD ignore at least one; ours has an end, before which a
+        connection has to come up with a request.
+        """
+        data = self._in
+        while self._at < len(data) and data[self._at] in b"\r\n":
+            pair = data[self._at : self._at + 2]
+            if pair == b"\r" and not self._ended:
+                return False
+            if pair != b"\r\n":
+                raise Malformed("bare CR or LF before a request line", "RFC 9112 2.2", 400, 0)
+            self._blank_lines += 1
+            if self._blank_lines > self.limits.blank_lines:
+                raise Malformed("too many empty lines before a request", "RFC 9112 2.2", 400, 0)
+            self._at += 2
+        return self._at < len(data)
+
+    # -- sending
+
+    def send_whole(self, head: ResponseHead, content: bytes) -> None:
+        """Write a response with all of its content, in one piece."""
+        if self._step(WHOLE) != DONE or head.status_code < 200:
+            raise LocalError("a whole message needs a final status code", "RFC 9110 15.2")
+        facts = outgoing_facts(head.headers)
+        status_code = head.status_code
+        seen = self._head
+        if (
+            facts.plain
+            and self._persists
+            and status_code not in (204, 205, 304)
+            and seen is not None
+            and seen.method != "HEAD"
+            and seen.version != "1.0"
+        ):
+            self._out.append(
+                b"%b%b%bcontent-length: %d\r\n\r\n%b"
+                % (
+                    _status_lines.get((status_code, head.reason)) or _line_of(head),
+                    facts.block,
+                    self._standing.lines,
+                    len(content),
+                    content,
+                )
+            )
+        else:
+            lines, left, drops = self._written(head, facts, len(content))
+            if left >= 0 and left != len(content) and not drops:
+                raise LocalError("Content-Length is not that of the content", "RFC 9110 8.6")
+            if left == CHUNKED and content and not drops:
+                content = b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
+            elif left == CHUNKED and not drops:
+                content = b"0\r\n\r\n"
+            self._out.append(lines if drops else lines + content)
+        self.ours = DONE
+        self._blank_lines = 0
+        self._our_end()
+
+    def _send_head(self, head: RequestHead | ResponseHead) -> None:
+        if not isinstance(head, ResponseHead):
+            raise LocalError("a server sends responses", "RFC 9110 3.3")
+        facts = outgoing_facts(head.headers)
+        if head.status_code < 200:
+            self._send_interim(head, facts)
+            return
+        after = self._step(HEAD)
+        lines, left, drops = self._written(head, facts, None)
+        self._out.append(lines)
+        self._left, self._drops_data = left, drops
+        self.ours = after
+        self._blank_lines = 0
+
+    def _send_interim(self, head: ResponseHead, facts: Outgoing) -> None:
+        after = self._step(INTERIM)
+        if facts.length is not None or facts.is_chunked:
+            raise LocalError("framing fields in an interim response", "RFC 9112 6.1")
+        if self._head is None or self._head.version == "1.0":
+            raise LocalError("an interim response to HTTP/1.0", "RFC 9110 15.2")
+        if head.status_code == 101:
+            if self.upgrade is None:
+                raise LocalError("101 without an Upgrade asked for", "RFC 9110 15.2.2")
+            after = self._step(SWITCH)
+            self.theirs = after
+        self._out.append(_line_of(head) + facts.block + b"\r\n")
+        self.ours = after
+
+    def _written(
+        self, head: ResponseHead, facts: Outgoing, length: int | None
+    ) -> tuple[bytes, int, bool]:
+        """Return a response's head as bytes, what its body will be, and whether that is dropped.
+
+        length: of content that is known already, or None. Changes only whether we persist.
+        """
+        status_code, request = head.status_code, self._head
+        method = "" if request is None else request.method
+        old = request is not None and request.version == "1.0"
+        if facts.is_chunked and (old or request is None):
+            raise LocalError("chunked to a peer that may not know it", "RFC 9112 6.1")
+        lines = [_line_of(head), facts.block]
+        framed = facts.length if facts.length is not None else length
+        persists = self._persists and "close" not in facts.options
+        drops = method == "HEAD" or status_code == 304
+        if status_code in (204, 205) or (method == "CONNECT" and status_code < 300):
+            if framed or facts.is_chunked or (facts.length is not None and status_code == 204):
+                raise LocalError(f"content in a {status_code}", "RFC 9110 15.3.5")
+            left = 0
+            if status_code == 205 and facts.length is None:
+                lines.append(b"content-length: 0\r\n")  # RFC 9110 15.3.6
+        elif facts.is_chunked or (framed is None and not old and request is not None):
+            left = CHUNKED
+            if not facts.is_chunked and not drops:
+                lines.append(b"transfer-encoding: chunked\r\n")
+        elif framed is None:
+            left, persists = TO_CLOSE, False
+        else:
+            left = framed
+            # RFC 9110 8.6: to HEAD, the length that GET would have; in a 304 none is made up.
+            if facts.length is None and status_code != 304:
+                lines.append(b"content-length: %d\r\n" % framed)
+        if "date" not in head.headers:
+            lines.append(self._standing.date)
+        if "server" not in head.headers:
+            lines.append(self._standing.server)
+        if not persists and "close" not in facts.options:
+            lines.append(b"connection: close\r\n")
+        elif old and persists and "keep-alive" not in facts.options:
+            lines.append(b"connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        self._persists = persists
+        return b"".join(lines), left, drops
+
+
+def _line_of(head: ResponseHead) -> bytes:
+    key = head.status_code, head.reason
+    line = _status_lines.get(key)
+    if line is None:
+        line = status_line(head.status_code, head.reason or reason_of(head.status_code))
+        if not head.reason:
+            _status_lines[key] = line
+    return line

@@ -1,0 +1,33 @@
+"""What a peer may make us read: every limit by name, with the precedent for its number.
+
+A limit holds before the terminator arrives: a line that is too long is refused when its
+first byte too many comes in. None means no limit, and has to be written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one message. Sizes are in bytes, counts are plain numbers."""
+
+    line: int = 8192  # request or status line; Apache and aiohttp 8190, nginx 8 KiB: 414
+    field: int = 8192  # one field line; Apache and aiohttp 8190: 431
+    head: int = 32 * 1024  # start line and fields; Caddy and Node 16 KiB, nginx 33 KiB: 431
+    fields: int = 100  # field lines; Apache 100, Node 2000: 431
+    blank_lines: int = 8  # empty lines before a request line; RFC 9112 2.2 asks for one: 400
+    chunk_line: int = 256  # a chunk's size with its extensions; tornado 64, aiohttp 8190: 400
+    chunk_extensions: int = 4096  # of one message, summed; Node 16 KiB: 400
+    trailers: int = 32  # trailer fields; aiohttp as for header fields: 431
+    trailer_block: int = 8192  # all of them; as above: 431
+    interim: int = 10  # 1xx responses before the final one; Go 5: an error
+    body: int | None = 16 * 1024 * 1024  # content; nginx 1 MiB, tornado 100 MiB: 413
+
+
+SERVER_LIMITS = Limits()
+# curl: heads of 300 kB, 5,000 fields. A server is chosen, a client is not: more room.
+CLIENT_LIMITS = Limits(
+    line=8192, field=16 * 1024, head=64 * 1024, fields=256, body=100 * 1024 * 1024
+)
