@@ -17,15 +17,15 @@ MAX_LABEL = 63  # RFC 1035 2.3.4
 MAX_PORT = 65535
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-IPV4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
+_IPV4_ADDRESS = rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}"
 # Almost every host there is: an IPv4 address, or labels of which the last starts with a letter.
 # The rest (example.com. or 7.8x) is fault_of_host's. Possessive, so it never goes back.
 PLAIN_HOST = (
-    rf"(?=[0-9]){IPV4}"
+    rf"(?=[0-9]){_IPV4_ADDRESS}"
     r"|(?:[A-Za-z0-9_-]{1,63}+\.)*+[A-Za-z_][A-Za-z0-9_-]{0,62}+"
 )
 
-_IPV4 = re.compile(IPV4)
+_IPV4 = re.compile(_IPV4_ADDRESS)
 _PLAIN_AUTHORITY = re.compile(rf"({PLAIN_HOST})(?::([0-9]{{1,5}}))?")
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._-]")
 _NUMBER = re.compile("[0-9]++|0[xX][0-9A-Fa-f]*+")

@@ -30,8 +30,11 @@ from crlf.message.target import Target
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-Param = str | int | float | bool | None
-Params = Mapping[str, Param | Sequence[Param]] | Iterable[tuple[str, Param | Sequence[Param]]]
+PairValue = str | int | float | bool | None
+Pairs = (
+    Mapping[str, PairValue | Sequence[PairValue]]
+    | Iterable[tuple[str, PairValue | Sequence[PairValue]]]
+)
 
 # Almost every URL there is. Possessive throughout, so it reads the text once.
 _PLAIN_URL = re.compile(
@@ -258,13 +261,13 @@ class URL:
         start = self._text.partition("#")[0]
         return URL(start if fragment is None else f"{start}#{fragment}")
 
-    def with_params(self, params: Params) -> URL:
+    def with_params(self, params: Pairs) -> URL:
         """Add names and values to the end of the query, encoded as a form's are.
 
         None leaves a name out, a list or tuple repeats it, True and False are "true" and
         "false". What the query already has stays as it is. Raises TypeError on other values.
         """
-        added = build_query(params)
+        added = build_pairs(params)
         if not added:
             return self
         start, mark, fragment = self._text.partition("#")
@@ -320,13 +323,13 @@ class URL:
         return URL, (self._text,)
 
 
-def build_query(params: Params) -> str:
+def build_pairs(pairs: Pairs) -> str:
     """Write names and values as a form's are, joined by &; see URL.with_params."""
-    pairs = params.items() if isinstance(params, Mapping) else params
+    each = pairs.items() if isinstance(pairs, Mapping) else pairs
     return "&".join(
         [
             f"{encode_plus(name)}={encode_plus(_as_text(value))}"
-            for name, values in pairs
+            for name, values in each
             for value in (values if isinstance(values, list | tuple) else (values,))
             if value is not None
         ]
