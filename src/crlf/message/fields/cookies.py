@@ -113,12 +113,12 @@ class SetCookie:
         """Write the value of a Set-Cookie field (RFC 6265bis 4.1.1)."""
         words = [f"{self.name}={self.value}"]
         if self.expires is not None:
-            words.append(f"Expires={build_date(self.expires)}")
+            words.append(f"Expires={build_date(int(self.expires))}")
         if self.max_age is not None:
             if self.max_age > 0:
                 words.append(f"Max-Age={self.max_age:d}")
             elif self.expires is None:  # the grammar has no Max-Age of zero
-                words.append(f"Expires={build_date(LONG_GONE)}")
+                words.append(f"Expires={build_date(int(LONG_GONE))}")
         if self.domain is not None:
             words.append(f"Domain={self.domain}")
         if self.path is not None:
