@@ -22,6 +22,8 @@ NAMELESS: Final = "unnamed"
 _ATTR_KEEP = "!#$&+-.^_`|~"  # RFC 8187 3.2.1, attr-char beside letters and digits
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]|[\"\\%/]")  # what a filename= in ASCII cannot say safely
 _QUOTE = re.compile(r'"[ \t]*(;|\Z)?')  # a quote, and whether it ends its value
+# What nearly every form field looks like. A path for speed: it gives what the long one gives.
+_PLAIN_FORM = re.compile(r'form-data; name="([^"\\%\r\n]*)"(?:; filename="([^"\\%\r\n]*)")?')
 _FORM_ESCAPE = re.compile("%(?:22|0[DdAa])")
 _FORM_ESCAPES: Final = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 
@@ -53,6 +55,11 @@ def parse_disposition(text: str) -> Disposition | None:
     the latter counts in a download (RFC 6266 4.3), and the former in a form, where the latter
     should not be (RFC 7578 4.2). A parameter that says two things is broken (RFC 6266 4.1).
     """
+    if (plain := _PLAIN_FORM.fullmatch(text)) is not None:
+        name, filename = plain.groups()
+        return Disposition(
+            "form-data", _from_utf8(name), None if filename is None else _from_utf8(filename)
+        )
     text = text.strip(BLANK)
     kind = TOKEN.match(text)
     if kind is None:
@@ -62,7 +69,8 @@ def parse_disposition(text: str) -> Disposition | None:
     parameters = read(text, kind.end())
     if parameters is None:
         return None
-    name, filename = parameters.get("name"), parameters.get("filename")
+    name = parameters.get("name")
+    filename = parameters.get("filename")
     extended = _parse_extended(parameters.get("filename*", ""))
     if filename is not None:
         filename = _from_utf8(filename)
