@@ -90,7 +90,7 @@ def _base64(data: bytes) -> str:
 
 
 def _check(keys: Sequence[bytes], purpose: str) -> None:
-    if isinstance(keys, (bytes, str)) or not keys:
+    if not keys:
         raise ValueError("signing needs a list of keys, the newest first")
     if any(len(key) < MIN_KEY for key in keys):
         raise ValueError(f"a signing key has at least {MIN_KEY} bytes")
