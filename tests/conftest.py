@@ -25,7 +25,8 @@ import pytest
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 FDS = Path("/proc/self/fd")
-PATIENCE = 2.0  # seconds that a thread or a socket may take to end after its test
+# Seconds that a thread or a socket may take to end after its test.
+PATIENCE = float(os.environ.get("CRLF_PATIENCE", "2"))
 LONG = {"nightly": 7200}  # seconds allowed to a test marked `long`, by profile
 SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # nginx is not on a user's PATH
 

@@ -1,0 +1,102 @@
+"""The pages that are made from the source and from the tests' marks say what those say."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+import conformance
+import settings
+from conformance import Guard
+
+SOURCE = '''
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Bounds on a thing."""
+
+    first: int = 8 * 1024  # bytes; nginx 8 KiB | Apache 8190
+    second: int | None = None
+    third: float = 2.5  # "#" is no comment in a string
+
+@dataclass(frozen=True)
+class Facts:
+    """No settings: nothing is set."""
+
+    a: int | None = None
+    b: int | None = None
+    c: int | None = None
+
+@dataclass(frozen=True)
+class Value:
+    """No settings: one has to be given."""
+
+    a: int
+    b: int = 1
+    c: int = 1
+
+SMALL = Bounds(first=1024)
+SAME = Bounds()
+'''
+
+
+def test_settings_come_with_their_defaults_presets_and_remarks() -> None:
+    groups = list(settings.groups_of(SOURCE, "crlf.sample"))
+    page = settings.build_page(groups, {"CRLF_SAMPLE": "crlf.net.sample"})
+    assert [group.name for group in groups] == ["Bounds"]
+    assert "| `first` | `8 * 1024` | `1024` | bytes; nginx 8 KiB \\| Apache 8190 |" in page
+    assert "| `second` | `None` |  |  |" in page
+    assert '| "#" is no comment in a string |' in page
+    assert "SAME" not in page
+    assert "| `CRLF_SAMPLE` | `crlf.net.sample` |" in page
+
+
+def test_the_settings_of_crlf_are_found() -> None:
+    names = {group.name for group in settings.find_groups()}
+    assert {"Limits", "Timeout"} <= names
+
+
+def test_every_limit_says_its_precedent() -> None:
+    """STYLE: a limit says its precedent, beside it, where whoever changes it will see it."""
+    silent = [
+        f"{group.module}.{group.name}.{setting.name}"
+        for group in settings.find_groups()
+        if group.name.endswith("Limits")
+        for setting in group.settings
+        if not setting.remark
+    ]
+    assert silent == []
+
+
+def test_a_rule_is_listed_with_its_tests_in_their_words() -> None:
+    guards = [
+        Guard(("9112", "6.10"), "tests/a.py::test_b", "a *body* ends"),
+        Guard(("9112", "6.9"), "tests/a.py::test_c", "another"),
+    ]
+    page = conformance.build_page(guards, Counter())
+    assert "2 tests guard 2 rules" in page
+    assert page.index("[6.9](https://www.rfc-editor.org/rfc/rfc9112#section-6.9)") < page.index(
+        "- a \\*body\\* ends"
+    )
+    assert "None: each rule" in page
+
+
+def test_a_rule_that_no_test_names_is_a_gap() -> None:
+    guards = [Guard(("9112", "6.3.1"), "t", "t"), Guard(("9112", "71"), "t", "t")]
+    cited = Counter([("9112", "6.3"), ("9112", "6"), ("9112", "7"), ("9110", "6.3")])
+    assert conformance.gaps(guards, cited) == [("9110", "6.3"), ("9112", "7")]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("# RFC 9112 6.3 (5)", ("9112", "6.3")),
+        ('"RFC 6265bis 5.6.2"', ("6265bis", "5.6.2")),
+        ("RFC 9110, section 15.4.4: a 303", ("9110", "15.4.4")),
+        ("by the rules of RFC 9112 section 6.", ("9112", "6")),
+    ],
+)
+def test_a_citation_is_recognised(text: str, rule: tuple[str, str]) -> None:
+    found = conformance.CITED.search(text)
+    assert found is not None
+    assert found.groups() == rule
