@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar, overload
 
 from crlf.message.errors import Malformed, TooLarge
+from crlf.message.grammar import parse_digits
 from crlf.message.percent import decode_plus
 
 # The methods of Params carry the names of the types; these stand for the types in its body.
@@ -24,9 +25,9 @@ Flag = bool
 Default = TypeVar("Default")
 
 MAX_PAIRS = 1000  # of one query or form; aiohttp and tornado 1000, ASP.NET 1024
+MAX_DIGITS = 18  # of a whole number: whatever they are, a signed 64-bit column holds it
 
 _MISSING = object()
-_WHOLE = re.compile(r"-?[0-9]{1,18}")  # what a signed 64-bit column holds, whatever the digits
 _REAL = re.compile(r"-?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?")
 _YES = frozenset({"1", "true", "yes", "on"})  # "on" is what a checkbox without a value sends
 _NO = frozenset({"0", "false", "no", "off"})
@@ -132,9 +133,10 @@ class Params(Mapping[str, str]):
         value = self._first.get(name)
         if not value:
             return _or_missing(default, name, "a whole number")
-        if _WHOLE.fullmatch(value) is None:
+        number = parse_digits(value.removeprefix("-"), MAX_DIGITS)
+        if number is None:
             raise BadParameter.not_a("a whole number", name, value)
-        return Whole(value)
+        return -number if value[0] == "-" else number
 
     @overload
     def float(self, name: Text) -> Real: ...

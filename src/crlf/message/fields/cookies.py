@@ -14,14 +14,14 @@ from typing import Final, Literal, NamedTuple
 
 from crlf.message.dates import build_date, parse_cookie_date
 from crlf.message.errors import Malformed, TooLarge
-from crlf.message.grammar import BLANK, is_token
+from crlf.message.grammar import BLANK, is_token, parse_digits
 from crlf.message.params import Params
 
 MAX_COOKIES: Final = 200  # read from one request; Go 3000, Chromium keeps 180 a domain
 MAX_PAIR: Final = 4096  # bytes of name and value; RFC 6265bis 5.6, as in browsers
 MAX_ATTRIBUTE: Final = 1024  # bytes of an attribute's value; RFC 6265bis 5.6, as in browsers
 MAX_AGE: Final = 400 * 24 * 60 * 60  # seconds; RFC 6265bis 5.5, as in Chromium
-LONG_GONE: Final = 0.0  # the earliest time that an expiry can be
+LONG_GONE: Final = 0  # seconds since 1970; the earliest time that an expiry can be
 
 SameSite = Literal["Strict", "Lax", "None"]
 _SAME_SITE: Final[dict[str, SameSite]] = {"strict": "Strict", "lax": "Lax", "none": "None"}
@@ -75,7 +75,7 @@ class SetCookie:
     path: str | None = "/"
     domain: str | None = None
     max_age: int | None = None
-    expires: float | None = None
+    expires: int | None = None
     secure: bool = False
     http_only: bool = False
     same_site: SameSite | None = "Lax"
@@ -113,12 +113,12 @@ class SetCookie:
         """Write the value of a Set-Cookie field (RFC 6265bis 4.1.1)."""
         words = [f"{self.name}={self.value}"]
         if self.expires is not None:
-            words.append(f"Expires={build_date(int(self.expires))}")
+            words.append(f"Expires={build_date(self.expires)}")
         if self.max_age is not None:
             if self.max_age > 0:
                 words.append(f"Max-Age={self.max_age:d}")
             elif self.expires is None:  # the grammar has no Max-Age of zero
-                words.append(f"Expires={build_date(int(LONG_GONE))}")
+                words.append(f"Expires={build_date(LONG_GONE)}")
         if self.domain is not None:
             words.append(f"Domain={self.domain}")
         if self.path is not None:
@@ -211,10 +211,11 @@ def _age_to_expiry(text: str, now: float) -> float | None:
     """Turn Max-Age into a time (RFC 6265bis 5.6.2); None when the attribute is to be ignored."""
     if _SECONDS.fullmatch(text) is None:
         return None
-    digits = text.lstrip("-").lstrip("0")
+    digits = text.lstrip("-0")
     if text[0] == "-" or not digits:
         return LONG_GONE
-    return now + (MAX_AGE if len(digits) > 9 else min(int(digits), MAX_AGE))
+    age = parse_digits(digits, 9)
+    return now + (MAX_AGE if age is None else min(age, MAX_AGE))
 
 
 def prefix_fault(name: str, value: str, *, secure: bool, host_only: bool, path: str | None) -> str:

@@ -32,7 +32,8 @@ _DROPPED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, lone surrogates, lin
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _FORBIDDEN = re.compile(r'[:<>"|?*]')  # on Windows; a colon also opens a second stream (ADS)
 _DEVICE = re.compile(
-    r"(?:CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\xb9\xb2\xb3]) *\Z", re.IGNORECASE
+    r"(?:CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\xb9\xb2\xb3]) *\Z",
+    re.IGNORECASE | re.ASCII,
 )
 
 

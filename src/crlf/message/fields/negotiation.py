@@ -13,7 +13,7 @@ from typing import Final
 
 from crlf.message.errors import Malformed
 from crlf.message.fields.media import MediaType, parse_media_type
-from crlf.message.grammar import BLANK, QUOTED, split_list
+from crlf.message.grammar import BLANK, QUOTED, parse_digits, split_list
 
 MAX_MEMBERS: Final = 50  # of one Accept field; browsers send up to 10, with every language 30
 _QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 12.4.2
@@ -43,7 +43,8 @@ def parse_quality_list(text: str) -> list[tuple[str, float]]:
         value = member[: found.start()].rstrip(BLANK)
         quality = member[found.end() :].partition(";")[0].strip(BLANK)
         if value and _QUALITY.fullmatch(quality) is not None:
-            weighted.append((value, float(quality)))
+            thousandths = parse_digits(quality[2:].ljust(3, "0")) or 0
+            weighted.append((value, 1.0 if quality[0] == "1" else thousandths / 1000))
     return weighted
 
 
