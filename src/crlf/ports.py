@@ -80,6 +80,9 @@ class Network(Protocol):
     def now(self) -> float:
         """Return the time of deadlines: monotonic seconds."""
 
+    def wall(self) -> float:
+        """Return the time of day: POSIX seconds, for dates and expiry."""
+
     async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
         """Open a TCP connection. Raises ConnectFailed, ConnectTimeout."""
 
@@ -93,6 +96,9 @@ class Network(Protocol):
 
     def new_bell(self) -> Bell:
         """Make a bell for flows of this network to wait at."""
+
+    async def aclose(self) -> None:
+        """Let go of what the network itself holds; its streams are their owners'."""
 
 
 class Bell(Protocol):
@@ -111,4 +117,7 @@ class Bell(Protocol):
         """With the guard held: wake every flow that waits here."""
 
 
-Service = Callable[[Stream], Awaitable[None]]
+class InThread(Protocol):
+    """Network.in_thread by itself."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...

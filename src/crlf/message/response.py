@@ -75,6 +75,26 @@ class Response:
         response.trailers = EMPTY
         return response
 
+    @classmethod
+    def received(
+        cls,
+        head: tuple[int, Headers, str, str],
+        content: bytes | Body,
+        trailers: Headers,
+        request: Request,
+        elapsed: float,
+    ) -> Response:
+        """Build what a client hands to its caller from a head that came off the wire."""
+        response = cls.__new__(cls)
+        response.status_code, response.headers, response.reason, response.version = head
+        response._body = content
+        response.trailers = trailers
+        response.request = request
+        response.history = ()
+        response.elapsed = elapsed
+        response._extras = None
+        return response
+
     # -- content
 
     @property

@@ -3,13 +3,14 @@
 An engine does no I/O and knows no time. Bytes from the peer go into `receive`, parts come
 out of `next_part`; parts go into `send`, bytes for the peer come out of `outgoing`. After
 an error in one direction that direction is over; the error is raised again when asked again.
+Each role's engine also has `send_whole(head, content)`: a message with its length, in one piece.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from crlf.wire.parts import Part, RequestHead, ResponseHead
+from crlf.wire.parts import Part
 
 
 class Engine(Protocol):
@@ -26,9 +27,6 @@ class Engine(Protocol):
 
     def send(self, part: Part) -> None:
         """Write a part. Raises LocalError, and then has changed nothing."""
-
-    def send_whole(self, head: RequestHead | ResponseHead, content: bytes) -> None:
-        """Write a head, its content with a Content-Length, and the end, in one piece."""
 
     def outgoing(self) -> bytes:
         """Return the bytes that must go out now, each byte once; b"" when there are none."""

@@ -7,7 +7,7 @@ sides agreed to speak something else. Parts are tuples: cheap, immutable, matcha
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from crlf.message.headers import EMPTY, Headers
 
@@ -55,6 +55,30 @@ class Switched(NamedTuple):
     """
 
     leftover: bytes = b""
+
+
+class RequestLike(Protocol):
+    """What an engine needs of a request to write its head: a RequestHead has it, a Request too."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def version(self) -> str: ...
+
+
+class ResponseLike(Protocol):
+    """What an engine needs of a response to write its head."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def reason(self) -> str: ...
 
 
 END = End()

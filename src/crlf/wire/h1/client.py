@@ -7,9 +7,12 @@ answer. Each of them ends the connection's use.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from crlf.message.errors import LocalError, Malformed, RemoteError
-from crlf.wire.h1.connection import Connection
+from crlf.message.headers import Headers
 from crlf.wire.h1.framing import CHUNKED, TUNNEL, Facts, response_facts
+from crlf.wire.h1.halves import H1Engine
 from crlf.wire.h1.head import (
     NOT_CONTROL,
     CarefulWalk,
@@ -20,23 +23,32 @@ from crlf.wire.h1.sending import outgoing_facts, request_line
 from crlf.wire.h1.state import BODY, DONE, HEAD, IDLE, SWITCH, WHOLE
 from crlf.wire.limits import CLIENT_LIMITS, Limits
 from crlf.wire.parts import CLOSED as CLOSED_PART
-from crlf.wire.parts import Part, RequestHead, ResponseHead
+from crlf.wire.parts import Part, RequestHead, RequestLike, ResponseHead
 
 _WITH_CONTENT = frozenset({"POST", "PUT", "PATCH", "QUERY"})  # say Content-Length: 0, RFC 9110 8.6
 
 
-class ClientEngine(Connection):
+class _Sent(NamedTuple):
+    """A request as it was sent: the same once more is the same bytes."""
+
+    method: str
+    target: str
+    headers: Headers
+    data: bytes
+
+
+class ClientEngine(H1Engine):
     """One connection as its client sees it."""
 
     def __init__(self, limits: Limits = CLIENT_LIMITS) -> None:
         super().__init__(limits)
-        self._request: RequestHead | None = None
+        self._request: RequestLike | None = None
         self._interim = 0  # 1xx responses to the present request
         self._head: ResponseHead | None = None  # the last final one, and what its bytes were
         self._line_data = b""
         self._line_method = ""
         self._facts: Facts | None = None
-        self._sent: tuple[RequestHead, bytes, bool] | None = None  # the last plain request
+        self._sent: _Sent | None = None  # the last request without content
 
     @property
     def awaits_response(self) -> bool:
@@ -67,8 +79,8 @@ class ClientEngine(Connection):
         line, _, block = head.partition(b"\r\n")
         seen = self._head
         if seen is not None and block == self._block_data:
-            same = line == self._line_data and self._request is not None
-            if same and self._request.method == self._line_method and self._facts is not None:  # type: ignore[union-attr]
+            method = "" if self._request is None else self._request.method
+            if line == self._line_data and method == self._line_method and self._facts is not None:
                 return self._begun(seen, self._facts)
             headers = seen.headers
         else:
@@ -127,13 +139,20 @@ class ClientEngine(Connection):
 
     # -- sending
 
-    def send_whole(self, head: RequestHead, content: bytes) -> None:
+    def send_whole(self, head: RequestLike, content: bytes) -> None:
         """Write a request with all of its content, in one piece."""
         after = self._step(WHOLE)
         sent = self._sent
-        if sent is not None and sent[0] is head and not content:
-            self._out.append(sent[1])
-            self._persists = self._persists and sent[2]
+        if (
+            not content
+            and sent is not None
+            and sent.headers is head.headers
+            and sent.target == head.target
+            and sent.method == head.method
+            and self._persists
+            and self.theirs == IDLE
+        ):
+            self._out.append(sent.data)
         else:
             start = self._start_of(head)
             facts = outgoing_facts(head.headers)
@@ -147,8 +166,8 @@ class ClientEngine(Connection):
             self._out.append(data)
             if "close" in facts.options:
                 self._persists = False
-            if not content:
-                self._sent = head, data, "close" not in facts.options
+            if not content and "close" not in facts.options:
+                self._sent = _Sent(head.method, head.target, head.headers, data)
         self._begin_exchange(head)
         self.ours = after
 
@@ -165,7 +184,7 @@ class ClientEngine(Connection):
         self._begin_exchange(head)
         self.ours = after
 
-    def _start_of(self, head: RequestHead) -> bytes:
+    def _start_of(self, head: RequestLike) -> bytes:
         """Check what a request must have, and write its request line (RFC 9112 3.2)."""
         if not self._persists or self.theirs != IDLE:
             raise LocalError("this connection takes no further request", "RFC 9112 9.6")
@@ -175,7 +194,7 @@ class ClientEngine(Connection):
             raise LocalError(f"requests go out as HTTP/1.1, not {head.version}", "RFC 9112 2.3")
         return request_line(head.method, head.target)
 
-    def _begin_exchange(self, head: RequestHead) -> None:
+    def _begin_exchange(self, head: RequestLike) -> None:
         if self._at < len(self._in):
             raise RemoteError("bytes that no request asked for", "RFC 9112 9.2", 502, 0)
         self._request = head

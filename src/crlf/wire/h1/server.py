@@ -7,13 +7,13 @@ unread, until the response before them is complete.
 
 from __future__ import annotations
 
+from crlf.message.authority import parse_authority
 from crlf.message.errors import LocalError, Malformed
 from crlf.message.headers import Headers
 from crlf.message.status import reason_of
-from crlf.message.authority import parse_authority
 from crlf.message.target import parse_target
-from crlf.wire.h1.connection import Connection
 from crlf.wire.h1.framing import CHUNKED, TO_CLOSE, Facts, request_facts
+from crlf.wire.h1.halves import H1Engine
 from crlf.wire.h1.head import (
     NOT_CONTROL,
     CarefulWalk,
@@ -21,10 +21,10 @@ from crlf.wire.h1.head import (
     parse_request_line,
 )
 from crlf.wire.h1.sending import Outgoing, outgoing_facts, status_line
-from crlf.wire.h1.state import DONE, HEAD, INTERIM, SWITCH, WHOLE
+from crlf.wire.h1.state import DONE, HEAD, IDLE, INTERIM, SWITCH, WHOLE
 from crlf.wire.limits import SERVER_LIMITS, Limits
 from crlf.wire.parts import CLOSED as CLOSED_PART
-from crlf.wire.parts import Part, RequestHead, ResponseHead
+from crlf.wire.parts import Part, RequestHead, ResponseHead, ResponseLike
 
 
 class Standing:
@@ -50,7 +50,7 @@ NO_STANDING = Standing()
 _status_lines: dict[tuple[int, str], bytes] = {}  # at most one entry a registered status code
 
 
-class ServerEngine(Connection):
+class ServerEngine(H1Engine):
     """One connection as its server sees it."""
 
     is_server = True
@@ -72,6 +72,11 @@ class ServerEngine(Connection):
     def upgrade(self) -> str | None:
         """The protocols that the present request asks to change to, or None."""
         return None if self._facts is None else self._facts.upgrade
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether a response may still begin."""
+        return self.ours == IDLE
 
     def persist_no_more(self) -> None:
         """Let the next response be the last; it says so (RFC 9112 9.6)."""
@@ -156,7 +161,7 @@ class ServerEngine(Connection):
 
     # -- sending
 
-    def send_whole(self, head: ResponseHead, content: bytes) -> None:
+    def send_whole(self, head: ResponseLike, content: bytes) -> None:
         """Write a response with all of its content, in one piece."""
         if self._step(WHOLE) != DONE or head.status_code < 200:
             raise LocalError("a whole message needs a final status code", "RFC 9110 15.2")
@@ -223,7 +228,7 @@ class ServerEngine(Connection):
         self.ours = after
 
     def _written(
-        self, head: ResponseHead, facts: Outgoing, length: int | None
+        self, head: ResponseLike, facts: Outgoing, length: int | None
     ) -> tuple[bytes, int, bool]:
         """Return a response's head as bytes, what its body will be, and whether that is dropped.
 
@@ -268,7 +273,7 @@ class ServerEngine(Connection):
         return b"".join(lines), left, drops
 
 
-def _line_of(head: ResponseHead) -> bytes:
+def _line_of(head: ResponseLike) -> bytes:
     key = head.status_code, head.reason
     line = _status_lines.get(key)
     if line is None:

@@ -37,7 +37,7 @@ from crlf.wire.parts import END, Closed, Data, End, Head, Part, Switched
 Reader = LengthReader | ChunkedReader | CloseReader
 
 
-class Connection:
+class H1Engine:
     """What a client's and a server's engine have in common.
 
     ours, theirs: the states of what we send and what they send (state.py).
@@ -324,6 +324,8 @@ class Connection:
         self._our_end()
 
     def _our_end(self) -> None:
-        """Our message is complete. A role may have more to say about what that means."""
-        if self.theirs == DONE and not self._end_due:
+        """Our message is complete: if theirs is too, go on. The End of a message without a body
+        need not be fetched for that."""
+        if self.theirs == DONE and (self._reader is None or not self._end_due):
+            self._end_due = False
             self._cycle()

@@ -1,0 +1,58 @@
+"""The time one exchange may take, phase by phase and in all.
+
+Streams only know a deadline; which of several it was, and how many seconds it stood for, is
+known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crlf.message.errors import Timeout as TimedOut
+from crlf.message.errors import TotalTimeout
+from crlf.rules.deadlines import Timeout
+
+
+class Budget:
+    """Deadlines for one exchange, redirects and retries included, from now on."""
+
+    __slots__ = ("began", "now", "timeout", "total_at")
+
+    def __init__(self, timeout: Timeout, now: Callable[[], float]) -> None:
+        self.timeout = timeout
+        self.now = now
+        self.began = now()
+        self.total_at = None if timeout.total is None else self.began + timeout.total
+
+    def until(self, seconds: float | None) -> float | None:
+        """Return the deadline of a phase that begins now and may take so many seconds."""
+        total_at = self.total_at
+        if seconds is None:
+            return total_at
+        deadline = self.now() + seconds
+        return deadline if total_at is None or deadline < total_at else total_at
+
+    def read(self) -> float | None:
+        """Return the deadline for something to arrive."""
+        return self.until(self.timeout.read)
+
+    def write(self) -> float | None:
+        """Return the deadline for a piece to be taken."""
+        return self.until(self.timeout.write)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the exchange began."""
+        return self.now() - self.began
+
+    def explained(self, late: TimedOut) -> TimedOut:
+        """Return the timeout to raise for a deadline that passed: the phase's, or the total's."""
+        if self.total_at is not None and self.now() >= self.total_at:
+            return TotalTimeout(
+                f"the exchange took longer than {self.timeout.total:g} s in all",
+                phase=late.phase,
+                seconds=self.elapsed,
+            )
+        if late.seconds is None:
+            late.seconds = getattr(self.timeout, late.phase, None)
+        return late

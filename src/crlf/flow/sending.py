@@ -1,0 +1,148 @@
+"""From a request to its response through the pool: the bottom of a client.
+
+A connection that the server closed just as we wrote to it proves nothing about the request;
+when it was a used one and nothing came back, an idempotent request is sent once more
+(RFC 9112 9.3.1). Everything else that can be retried is a filter's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from crlf.flow.budget import Budget
+from crlf.flow.dial import Route, route_of
+from crlf.flow.exchange import ClientConnection, exchange, receive_head, send_request
+from crlf.flow.pool import Pool
+from crlf.message.errors import CrlfError, ReadFailed, RemoteError, Timeout, WriteFailed
+from crlf.message.request import Request
+from crlf.message.response import Response
+from crlf.ports import TlsSettings
+from crlf.wire.parts import Data, End, ResponseHead
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"})  # 9110 9.2.2
+
+
+async def send_through(pool: Pool, tls: TlsSettings, request: Request, budget: Budget) -> Response:
+    """Send a request on a connection of the pool and return its response, whole."""
+    route = route_of(request.url, tls)
+    again = True
+    while True:
+        try:
+            connection, is_used = await pool.take(route, budget)
+        except CrlfError as fault:
+            raise _completed(fault, request, budget) from None
+        before = connection.received
+        try:
+            response = await exchange(connection, request, budget, pool.network.in_thread)
+        except BaseException as fault:
+            pool.drop(route, connection)
+            if is_used and again and _is_harmless(fault, request, connection, before):
+                again = False
+                continue
+            if isinstance(fault, CrlfError):
+                raise _completed(fault, request, budget) from None
+            raise
+        pool.give_back(route, connection)
+        return response
+
+
+def _is_harmless(
+    fault: BaseException, request: Request, connection: ClientConnection, before: int
+) -> bool:
+    """Whether a request may be sent again after this: nothing came back, nothing can be harmed."""
+    closed = isinstance(fault, (ReadFailed, WriteFailed)) or (
+        isinstance(fault, RemoteError) and fault.rule == "RFC 9112 8"
+    )
+    body = request.body
+    return (
+        closed
+        and connection.received == before
+        and request.method in IDEMPOTENT
+        and (isinstance(body, bytes) or body.can_send_again)
+    )
+
+
+def _completed(fault: CrlfError, request: Request, budget: Budget) -> CrlfError:
+    """Add to an error what only the flow knows: the request, and how long it all took."""
+    if isinstance(fault, Timeout):
+        fault = budget.explained(fault)
+    if fault.seconds is None:
+        fault.seconds = budget.elapsed
+    fault.during(request)
+    return fault
+
+
+class Incoming:
+    """A response whose body is still to be read, and the connection that it comes on.
+
+    The connection goes back to the pool when the end has been read, and is closed when the
+    response is closed before.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        route: Route,
+        connection: ClientConnection,
+        head: ResponseHead,
+        request: Request,
+        budget: Budget,
+    ) -> None:
+        self._pool = pool
+        self._route = route
+        self._connection: ClientConnection | None = connection
+        self._budget = budget
+        self.response = Response.received(head, b"", Response().headers, request, budget.elapsed)
+        self.request = request
+
+    async def next_piece(self) -> bytes | None:
+        """Return the next bytes of the body, or None at its end.
+
+        Raises RemoteError for a body that is cut short, ReadTimeout, ReadFailed.
+        """
+        connection = self._connection
+        if connection is None:
+            return None
+        try:
+            part = await connection.next_part(self._budget.read())
+        except BaseException as fault:
+            self.close()
+            if isinstance(fault, CrlfError):
+                raise _completed(fault, self.request, self._budget) from None
+            raise
+        if type(part) is Data:
+            return part.data
+        if type(part) is End:
+            self.response.trailers = part.trailers
+        self._connection = None
+        self._pool.give_back(self._route, connection)
+        return None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body's bytes as they come."""
+        while (piece := await self.next_piece()) is not None:
+            yield piece
+
+    def close(self) -> None:
+        """Let go of the connection; one that is not read to its end cannot be used again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.drop(self._route, connection)
+
+
+async def open_response(pool: Pool, tls: TlsSettings, request: Request, budget: Budget) -> Incoming:
+    """Send a request and return its response as soon as the head is there."""
+    route = route_of(request.url, tls)
+    try:
+        connection, _ = await pool.take(route, budget)
+    except CrlfError as fault:
+        raise _completed(fault, request, budget) from None
+    try:
+        await send_request(connection, request, budget, pool.network.in_thread)
+        head = await receive_head(connection, budget)
+    except BaseException as fault:
+        pool.drop(route, connection)
+        if isinstance(fault, CrlfError):
+            raise _completed(fault, request, budget) from None
+        raise
+    return Incoming(pool, route, connection, head, request, budget)

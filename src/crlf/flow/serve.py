@@ -1,0 +1,256 @@
+"""The life of a connection on its server: read a request, answer it, go on or say goodbye.
+
+One coroutine a connection, from accept to close; handlers run inside it, so nothing is handed
+over and nothing outlives it. Whatever the peer does ends in one of three ways: the next
+request, an answer that names the broken rule and a close that lets it be read, or a close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import BinaryIO
+
+from crlf.flow.bodies import Files, is_form_data, read_form, read_whole, send_body
+from crlf.flow.connection import Connection
+from crlf.message.errors import (
+    CrlfError,
+    LocalError,
+    ReadTimeout,
+    RemoteError,
+    TooLarge,
+    TransportError,
+)
+from crlf.message.params import Params
+from crlf.message.request import Received, Request
+from crlf.message.response import Response
+from crlf.ports import InThread, Stream
+from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
+from crlf.rules.pages import error_response
+from crlf.wire.h1.server import NO_STANDING, ServerEngine, Standing
+from crlf.wire.limits import SERVER_LIMITS, Limits
+from crlf.wire.parts import Part, RequestHead, ResponseHead
+
+Send = Callable[[Request], Awaitable[Response]]
+_LINGER_MOST = 64 * 1024 * 1024  # bytes thrown away so that a peer which still sends can read
+
+CONTINUE = ResponseHead(100)
+
+
+class Service:
+    """What all connections of a server share.
+
+    send: the application. now: monotonic seconds. in_thread: runs what would block.
+    spool: opens a new temporary file. report: takes an exception that no client may see.
+    draining: set when the server stops; every answer then is a connection's last.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        now: Callable[[], float],
+        in_thread: InThread,
+        spool: Callable[[], BinaryIO],
+        *,
+        limits: Limits = SERVER_LIMITS,
+        patience: Patience = DEFAULT_PATIENCE,
+        standing: Standing = NO_STANDING,
+        report: Callable[[Request | None, BaseException], None] | None = None,
+    ) -> None:
+        self.send = send
+        self.now = now
+        self.in_thread = in_thread
+        self.spool = spool
+        self.limits = limits
+        self.patience = patience
+        self.standing = standing
+        self.report = report
+        self.draining = False
+        self.visits: set[Visit] = set()
+
+    async def serve(self, stream: Stream) -> None:
+        """Serve one connection to its end."""
+        visit = Visit(stream, self)
+        self.visits.add(visit)
+        try:
+            await visit.run()
+        finally:
+            self.visits.discard(visit)
+            stream.close()
+
+    def drain(self) -> None:
+        """Let every connection end: idle ones now, the others with their present answer."""
+        self.draining = True
+        for visit in list(self.visits):
+            if visit.is_idle:
+                visit.connection.close()
+
+
+class Visit:
+    """One client's connection, while it lasts."""
+
+    def __init__(self, stream: Stream, service: Service) -> None:
+        self.service = service
+        self.engine = ServerEngine(service.limits, service.standing)
+        self.connection = Connection(stream, self.engine)
+        scheme = "http" if stream.facts.tls is None else "https"
+        self.where = Received(scheme, stream.facts.peer, stream.facts.local)
+        self.is_idle = False
+
+    async def run(self) -> None:
+        """Answer requests until the connection ends."""
+        engine, service = self.engine, self.service
+        stream, send, now = self.connection.stream, service.send, service.now
+        write_seconds = service.patience.write
+        last_at = now() + service.patience.age
+        left = service.patience.requests
+        first = True
+        while True:
+            request = None
+            try:
+                head = engine.next_part() or await self._next_head(first)
+                first = False
+                if type(head) is not RequestHead:
+                    break
+                if engine.body_is_due:
+                    request = await self._with_content(head)
+                else:
+                    request = Request.received(head, b"", self.where)
+                left -= 1
+                if left <= 0 or service.draining or now() > last_at:
+                    engine.persist_no_more()
+                if head.method == "CONNECT":
+                    raise RemoteError("this server is no proxy", "RFC 9110 9.3.6", 501)
+                response = await send(request)
+                body = response.body
+                if type(body) is bytes:
+                    engine.send_whole(response, body)
+                    await stream.write(engine.outgoing(), now() + write_seconds)
+                else:
+                    await self._stream_out(response)
+            except (RemoteError, TooLarge) as fault:
+                await self._refuse(fault, request)
+                break
+            except ReadTimeout:
+                await self._time_out()
+                break
+            except TransportError:
+                return
+            except Exception as fault:
+                if not await self._apologise(request, fault):
+                    return
+        await self._linger()
+
+    async def _next_head(self, first: bool) -> Part:
+        """Wait for the next request's head: the idle time for its first byte, then the head time.
+
+        A new connection has no idle time: it came to ask.
+        """
+        connection, patience = self.connection, self.service.patience
+        now = self.service.now
+        if not first:
+            self.is_idle = True
+            connection.engine.receive(await connection.stream.read(now() + patience.idle))
+            self.is_idle = False
+            head = self.engine.next_part()
+            if head is not None:
+                return head
+        return await connection.next_part(now() + patience.head)
+
+    async def _with_content(self, head: RequestHead) -> Request:
+        """Read a request's content, whole or as a form, and return the request."""
+        service, engine = self.service, self.engine
+        limit = service.limits.body
+        left = engine.body_left
+        if limit is not None and left is not None and left > limit:
+            raise TooLarge("body", limit, 413, "RFC 9110 15.5.14")
+        if engine.expects_continue:
+            engine.send(CONTINUE)
+            await self.connection.flush(service.now() + service.patience.write)
+        began, before = service.now(), self.connection.received
+
+        def deadline() -> float:
+            received = self.connection.received - before
+            return service.patience.body_deadline(began, received, service.now())
+
+        if is_form_data(head.headers):
+            form, files = await read_form(
+                self.connection, head.headers, limit, service.spool, deadline, service.in_thread
+            )
+            return self._of_form(head, form, files)
+        content, _ = await read_whole(self.connection, limit, deadline)
+        return Request.received(head, content, self.where)
+
+    def _of_form(self, head: RequestHead, form: Params, files: Files) -> Request:
+        return Request.received(head, b"", self.where).with_form(form, files)
+
+    async def _stream_out(self, response: Response) -> None:
+        """Send a response whose content comes piece by piece."""
+        body = response.body
+        if isinstance(body, bytes):
+            return
+        service = self.service
+        headers = response.headers
+        if body.length is not None and "content-length" not in headers:
+            headers = headers.with_field("content-length", str(body.length))
+        self.engine.send(ResponseHead(response.status_code, headers, response.reason))
+        await send_body(
+            self.connection,
+            body,
+            lambda: service.now() + service.patience.write,
+            service.in_thread,
+        )
+
+    async def _refuse(self, fault: RemoteError | TooLarge, request: Request | None) -> None:
+        """Answer a request that breaks a rule or a limit; the connection ends after it."""
+        sentence = fault.reason if isinstance(fault, RemoteError) else str(fault)
+        accept = request.headers.get("accept", "") if request is not None else ""
+        await self._last_word(error_response(fault.status_code, sentence, fault.rule, accept or ""))
+
+    async def _time_out(self) -> None:
+        """Say 408 to a client that began a request and stalled; to an idle one, nothing."""
+        if not self.is_idle and self.connection.received:
+            await self._last_word(
+                error_response(408, "The request did not arrive in time.", "RFC 9110 15.5.9")
+            )
+
+    async def _last_word(self, response: Response) -> None:
+        self.engine.persist_no_more()
+        try:
+            self.engine.send_whole(response, response.content)
+            await self.connection.flush(self.service.now() + self.service.patience.write)
+        except (LocalError, TransportError):
+            self.connection.close()  # nobody can be told: an answer is under way already
+
+    async def _apologise(self, request: Request | None, fault: BaseException) -> bool:
+        """Report what went wrong on our side and answer 500; False when it is too late for that."""
+        if self.service.report is not None:
+            self.service.report(request, fault)
+        if not self.engine.may_answer:
+            self.connection.close()
+            return False
+        response = error_response(500, "Something went wrong here, not with your request.")
+        try:
+            self.engine.send_whole(response, response.content)
+            await self.connection.flush(self.service.now() + self.service.patience.write)
+        except (CrlfError, OSError):
+            self.connection.close()
+            return False
+        return True
+
+    async def _linger(self) -> None:
+        """Close so that the peer can still read our last word (RFC 9112 9.6).
+
+        First our side, then wait, throwing away what comes, until the peer closes its own.
+        """
+        stream = self.connection.stream
+        deadline = self.service.now() + self.service.patience.linger
+        await stream.end(deadline)
+        dropped = 0
+        try:
+            while dropped < _LINGER_MOST and self.service.now() < deadline:
+                data = await stream.read(deadline)
+                if not data:
+                    return
+                dropped += len(data)
+        except TransportError:
+            return

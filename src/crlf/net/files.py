@@ -1,0 +1,23 @@
+"""Files that go out in bodies: looked at when a request is built, opened when it is sent."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from crlf.message.body import FileBody
+
+
+def file_part(path: str | os.PathLike[str]) -> tuple[str, int, partial[FileBody]]:
+    """Return a file's name, its size in bytes, and what opens it as a body.
+
+    Raises OSError at once when it is not there or is no file.
+    """
+    size = os.stat(path).st_size
+    if not os.path.isfile(path):
+        raise IsADirectoryError(f"{os.fspath(path)!r} is no file")
+    return os.path.basename(os.fspath(path)), size, partial(_opened, path, size)
+
+
+def _opened(path: str | os.PathLike[str], size: int) -> FileBody:
+    return FileBody(open(path, "rb"), size, closing=True)  # the body closes it

@@ -1,0 +1,72 @@
+"""How long anything may take: timeouts as values, and the deadlines that follow from them.
+
+A timeout is seconds from now, a deadline a moment. Everything that waits has both a phase's
+deadline and, where there is one, that of the whole exchange: the nearer one counts. Finite by
+default; None has to be written by whoever wants to wait for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """A client's patience, in seconds.
+
+    connect: TCP and TLS. read: between two reads, the first byte included. write: for the peer
+    to take what is sent. pool: for a free connection. total: the whole exchange, redirects,
+    retries and body included; a streamed body is bounded by `read` alone.
+    """
+
+    connect: float | None = 10.0  # curl has 300, Go's dialer 30
+    read: float | None = 30.0
+    write: float | None = 30.0
+    pool: float | None = 10.0
+    total: float | None = 60.0  # requests, Go: none, their best known mistake; aiohttp 300
+
+    @classmethod
+    def of(cls, value: Timeout | float | None) -> Timeout:
+        """Read what users write: a Timeout, seconds for the whole exchange, or None for no end."""
+        if isinstance(value, Timeout):
+            return value
+        if value is None:
+            return cls(None, None, None, None, None)
+        if value <= 0:
+            raise ValueError(f"a timeout is more than 0 seconds, not {value}")
+        return cls(value, value, value, value, value)
+
+    def without_total(self) -> Timeout:
+        """The same for a streamed body: as long as it flows, it may go on."""
+        return replace(self, total=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """A server's patience with its clients, in seconds unless the name says otherwise."""
+
+    head: float = 10.0  # a request's head, whole; nginx and Node 60, hypercorn 5
+    idle: float = 15.0  # between requests; Apache, Node, uvicorn 5, nginx 75
+    body_grace: float = 20.0  # a body may be slow for so long; Apache's mod_reqtimeout 20
+    body_rate: float = 500.0  # bytes a second after that; Apache's mod_reqtimeout 500
+    body_stall: float = 20.0  # between two pieces of a body
+    write: float = 30.0  # for the client to take a piece of the response; nginx, Apache 60
+    linger: float = 2.0  # for the client to read our last word before we close; nginx 5
+    drain: float = 10.0  # for responses under way when the server stops
+    requests: int = 1000  # on one connection; nginx 1000, Apache 100
+    age: float = 3600.0  # of one connection; nginx 1 h
+
+    def body_deadline(self, began: float, received: int, now: float) -> float:
+        """Until when the next piece of a body has to come, `received` bytes after `began`."""
+        return min(now + self.body_stall, began + self.body_grace + received / self.body_rate)
+
+
+DEFAULT_TIMEOUT = Timeout()
+DEFAULT_PATIENCE = Patience()
+
+
+def nearer(one: float | None, other: float | None) -> float | None:
+    """Return the earlier of two deadlines, of which None is never."""
+    if one is None or (other is not None and other < one):
+        return other
+    return one
