@@ -10,12 +10,12 @@ from crlf.client.options import Application
 from crlf.flow.serve import Service
 from crlf.net.aio import in_thread, monotonic, wall
 from crlf.net.memory import AsyncMemoryNetwork, MemoryNetwork
-from crlf.net.spool import open_spool
+from crlf.net.spool import Spool
 
 
 def service_for(app: Application) -> Service:
     """Return a service for an application, with a server's default limits and patience."""
-    return Service(app.sender(in_thread, wall), monotonic, in_thread, open_spool)
+    return Service(app.sender(in_thread, wall), monotonic, in_thread, Spool())
 
 
 def memory_network(app: Application) -> MemoryNetwork:

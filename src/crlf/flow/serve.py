@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
-from crlf.flow.bodies import Files, is_form_data, read_form, read_whole, send_body
+from crlf.flow.bodies import read_whole, send_body
 from crlf.flow.connection import Connection
+from crlf.flow.forms import is_form_data, read_form
 from crlf.message.errors import (
     CrlfError,
     LocalError,
+    Malformed,
     ReadTimeout,
     RemoteError,
     TooLarge,
     TransportError,
 )
-from crlf.message.params import Params
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.ports import InThread, Stream
@@ -127,7 +128,7 @@ class Visit:
                     await stream.write(engine.outgoing(), now() + write_seconds)
                 else:
                     await self._stream_out(response)
-            except (RemoteError, TooLarge) as fault:
+            except (RemoteError, Malformed, TooLarge) as fault:
                 await self._refuse(fault, request)
                 break
             except ReadTimeout:
@@ -176,12 +177,9 @@ class Visit:
             form, files = await read_form(
                 self.connection, head.headers, limit, service.spool, deadline, service.in_thread
             )
-            return self._of_form(head, form, files)
+            return Request.received(head, b"", self.where).with_form(form, files)
         content, _ = await read_whole(self.connection, limit, deadline)
         return Request.received(head, content, self.where)
-
-    def _of_form(self, head: RequestHead, form: Params, files: Files) -> Request:
-        return Request.received(head, b"", self.where).with_form(form, files)
 
     async def _stream_out(self, response: Response) -> None:
         """Send a response whose content comes piece by piece."""
@@ -200,9 +198,11 @@ class Visit:
             service.in_thread,
         )
 
-    async def _refuse(self, fault: RemoteError | TooLarge, request: Request | None) -> None:
+    async def _refuse(
+        self, fault: RemoteError | Malformed | TooLarge, request: Request | None
+    ) -> None:
         """Answer a request that breaks a rule or a limit; the connection ends after it."""
-        sentence = fault.reason if isinstance(fault, RemoteError) else str(fault)
+        sentence = str(fault) if isinstance(fault, TooLarge) else fault.reason
         accept = request.headers.get("accept", "") if request is not None else ""
         await self._last_word(error_response(fault.status_code, sentence, fault.rule, accept or ""))
 

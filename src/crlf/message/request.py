@@ -16,7 +16,7 @@ from crlf.message.content import charset_of, parse_json
 from crlf.message.fields.cookies import parse_cookies
 from crlf.message.fields.media import parse_media_type
 from crlf.message.headers import Headers
-from crlf.message.params import Params, parse_pairs
+from crlf.message.params import MAX_PAIRS, Params, parse_pairs
 from crlf.message.target import Target, parse_target
 from crlf.message.url import URL
 
@@ -150,7 +150,7 @@ class Request:
         if self._form is None:
             kind = parse_media_type(self.headers.first("content-type") or "")
             is_form = kind is not None and kind.essence == FORM_TYPE
-            self._form = parse_pairs(self.content.decode("latin-1")) if is_form else NO_PARAMS
+            self._form = _parse_form(self.content) if is_form else NO_PARAMS
         return self._form
 
     @property
@@ -235,6 +235,10 @@ class Request:
         if not isinstance(self._body, bytes):
             raise TypeError("a request with a streamed body does not pickle")
         return Request, (self.method, self.url, self.headers, self._body)
+
+
+def _parse_form(content: bytes) -> Params:
+    return parse_pairs(content.decode("utf-8", "replace"), MAX_PAIRS, "form_fields", 413)
 
 
 def _host_of(local: tuple[str, int] | None) -> str:

@@ -14,7 +14,7 @@ import contextvars
 import socket
 import time
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from crlf.message.errors import (
     ConnectFailed,
@@ -119,9 +119,7 @@ class AioStream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("AioStream needs a stream transport")
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's has no base
         transport.set_write_buffer_limits(high=0)
         self.facts = StreamFacts(
             _address(transport.get_extra_info("peername")),
