@@ -1,22 +1,53 @@
-"""The pool: connections kept for the next exchange, and room made for new ones.
+"""The pool: connections kept for the next exchange, and places handed out in turn.
 
 The ledger (rules/ledger.py) does the counting; here are the waiting and the closing. A
 connection is either idle in the ledger or in the hands of exactly one exchange, which gives
-it back or drops it on every way out, cancellation included.
+it back or drops it on every way out, cancellation included. Whoever finds no place takes a
+ticket; what becomes free goes to the oldest ticket it fits, directly, so nobody overtakes.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 from crlf.flow.budget import Budget
 from crlf.flow.connection import Connection
 from crlf.flow.dial import Route, dial
 from crlf.message.errors import PoolTimeout
-from crlf.ports import Network
+from crlf.ports import Bell, Network
 from crlf.rules.ledger import Ledger, PoolLimits
 from crlf.wire.h1.client import ClientEngine
 from crlf.wire.limits import CLIENT_LIMITS, Limits
 
 ClientConnection = Connection[ClientEngine]
+
+
+class _Ticket:
+    """A place in the queue; settled under the pool's guard, waited for at its own bell.
+
+    connection: what it was given; None with is_settled: permission to open one.
+    """
+
+    __slots__ = ("bell", "connection", "is_settled")
+
+    def __init__(self, bell: Bell) -> None:
+        self.bell = bell
+        self.connection: ClientConnection | None = None
+        self.is_settled = False
+
+    def settle(self, connection: ClientConnection | None) -> None:
+        """Give the waiting exchange a connection, or leave to open one."""
+        with self.bell:
+            self.connection = connection
+            self.is_settled = True
+            self.bell.ring()
+
+    async def settled(self, deadline: float | None) -> None:
+        """Wait until it is settled or the deadline has passed."""
+        with self.bell:
+            while not self.is_settled:
+                if not await self.bell.wait(deadline):
+                    return
 
 
 class Pool:
@@ -27,43 +58,71 @@ class Pool:
     ) -> None:
         self.network = network
         self._limits = limits
-        self._bell = network.new_bell()
+        self._bell = network.new_bell()  # only its guard is used
         self._ledger: Ledger[ClientConnection] = Ledger(pool_limits)  # guarded by bell
+        self._queues: dict[Route, deque[_Ticket]] = {}  # guarded by bell; oldest first
         self._is_closed = False  # guarded by bell
-        self._waiting = 0  # guarded by bell
 
     async def take(self, route: Route, budget: Budget) -> tuple[ClientConnection, bool]:
         """Return a connection and whether it was used before.
 
         Raises PoolTimeout, ConnectFailed, ConnectTimeout, TlsFailed.
         """
-        deadline = None
-        while True:
-            with self._bell:
-                connection = self._take_idle(route)
-                if connection is not None:
-                    return connection, True
-                if self._ledger.may_open(route) or self._make_room(route):
-                    self._ledger.opened(route)
-                    break
-                if deadline is None:
-                    deadline = budget.until(budget.timeout.pool)
-                self._waiting += 1
-                try:
-                    in_time = await self._bell.wait(deadline)
-                finally:
-                    self._waiting -= 1
-            if not in_time:
-                raise PoolTimeout(
-                    f"no connection to {route.host} became free",
-                    phase="pool",
-                    seconds=budget.elapsed,
-                )
+        ticket = None
+        with self._bell:
+            connection = self._take_idle(route)
+            if connection is not None:
+                return connection, True
+            if route not in self._queues and self._may_open(route):
+                self._ledger.opened(route)
+            else:
+                ticket = _Ticket(self.network.new_bell())
+                self._queues.setdefault(route, deque()).append(ticket)
+        if ticket is not None:
+            connection = await self._queued(route, ticket, budget)
+            if connection is not None:
+                return connection, True
         try:
             return await dial(self.network, route, budget, self._limits), False
         except BaseException:
             self._forget(route)
             raise
+
+    async def _queued(
+        self, route: Route, ticket: _Ticket, budget: Budget
+    ) -> ClientConnection | None:
+        """Wait for a ticket's turn. Raises PoolTimeout."""
+        try:
+            await ticket.settled(budget.until(budget.timeout.pool))
+        except BaseException:
+            self._give_up(route, ticket)
+            raise
+        with self._bell:
+            if not ticket.is_settled:
+                self._leave_queue(route, ticket)
+                raise PoolTimeout(
+                    f"no connection to {route.host} became free",
+                    phase="pool",
+                    seconds=budget.elapsed,
+                )
+        return ticket.connection
+
+    def _give_up(self, route: Route, ticket: _Ticket) -> None:
+        """Leave the queue, or pass on what the ticket was given in the last moment."""
+        with self._bell:
+            if not ticket.is_settled:
+                self._leave_queue(route, ticket)
+            elif ticket.connection is not None:
+                self._keep(route, ticket.connection)
+            else:
+                self._ledger.drop(route)
+                self._call_next(route)
+
+    def _leave_queue(self, route: Route, ticket: _Ticket) -> None:
+        queue = self._queues[route]
+        queue.remove(ticket)
+        if not queue:
+            del self._queues[route]
 
     def _take_idle(self, route: Route) -> ClientConnection | None:
         """Return an idle connection on which nothing has happened since, with the guard held."""
@@ -79,24 +138,52 @@ class Pool:
             self._ledger.drop(route)
             connection.close()
 
-    def _make_room(self, route: Route) -> bool:
-        """Close an idle connection elsewhere if only the total stands in the way."""
+    def _may_open(self, route: Route) -> bool:
+        """Whether there is room for one more, if need be in the place of an idle one."""
+        if self._ledger.may_open(route):
+            return True
+        if not self._ledger.has_room_for(route):
+            return False
         evicted = self._ledger.evict()
         if evicted is None:
             return False
         evicted.close()
-        return self._ledger.may_open(route)
+        return True
+
+    def _call_next(self, route: Route) -> None:
+        """Let the next in the queue open a connection, now that there is room, guard held."""
+        for waiting in (route, *self._queues):
+            queue = self._queues.get(waiting)
+            if queue and self._may_open(waiting):
+                ticket = queue.popleft()
+                if not queue:
+                    del self._queues[waiting]
+                self._ledger.opened(waiting)
+                ticket.settle(None)
+                return
+
+    def _keep(self, route: Route, connection: ClientConnection) -> None:
+        """Hand a connection to the next in its queue, or keep it, with the guard held."""
+        queue = self._queues.get(route)
+        if queue:
+            ticket = queue.popleft()
+            if not queue:
+                del self._queues[route]
+            ticket.settle(connection)
+            return
+        self._ledger.keep(route, connection, self.network.now())
+        if self._queues:
+            self._call_next(route)
 
     def give_back(self, route: Route, connection: ClientConnection) -> None:
         """Keep a connection for the next exchange if it is fit for one; otherwise close it."""
         with self._bell:
             if connection.engine.is_reusable and not self._is_closed:
-                self._ledger.keep(route, connection, self.network.now())
-            else:
-                self._ledger.drop(route)
-                connection.close()
-            if self._waiting:
-                self._bell.ring()
+                self._keep(route, connection)
+                return
+            self._ledger.drop(route)
+            self._call_next(route)
+        connection.close()
 
     def drop(self, route: Route, connection: ClientConnection) -> None:
         """Close a connection of which nobody knows any more what it is good for."""
@@ -106,8 +193,7 @@ class Pool:
     def _forget(self, route: Route) -> None:
         with self._bell:
             self._ledger.drop(route)
-            if self._waiting:
-                self._bell.ring()
+            self._call_next(route)
 
     def close(self) -> None:
         """Close every idle connection; the others are closed when they come back."""
@@ -115,4 +201,3 @@ class Pool:
             self._is_closed = True
             for connection in self._ledger.clear():
                 connection.close()
-            self._bell.ring()

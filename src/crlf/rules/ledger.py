@@ -48,12 +48,15 @@ class Ledger(Generic[C]):
             self.drop(key)
         return None, stale
 
+    def has_room_for(self, key: Hashable) -> bool:
+        """Tell whether the limit for one key leaves room for one more."""
+        per_host = self._limits.per_host
+        return per_host is None or self._open.get(key, 0) < per_host
+
     def may_open(self, key: Hashable) -> bool:
-        """Tell whether one more may be opened for key."""
-        per_host, total = self._limits.per_host, self._limits.total
-        if per_host is not None and self._open.get(key, 0) >= per_host:
-            return False
-        return total is None or self.total < total
+        """Tell whether both limits leave room for one more."""
+        total = self._limits.total
+        return (total is None or self.total < total) and self.has_room_for(key)
 
     def opened(self, key: Hashable) -> None:
         """Count one that is being opened."""
