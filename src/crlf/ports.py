@@ -121,3 +121,6 @@ class InThread(Protocol):
     """Network.in_thread by itself."""
 
     def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+Service = Callable[[Stream], Awaitable[None]]  # what a listener runs for each connection
