@@ -52,8 +52,8 @@ class H1Engine:
         self.theirs = IDLE
         self._in: bytes | bytearray = b""
         self._at = 0  # everything before it has been read
-        self._scanned = 0  # no head ends before it
-        self._checked = 0  # no stray control character before it
+        self._checked = 0  # no head ends before it, and no stray control character is there
+        self._line_at = 0  # where the last line before it begins
         self._base = 0  # bytes of their present message that came before the buffer
         self._ended = False  # they will send no more
         self._reader: Reader | None = None
@@ -75,15 +75,15 @@ class H1Engine:
         elif self._at >= len(self._in):
             self._base += self._at
             self._in = data
-            self._at = self._scanned = self._checked = 0
+            self._at = self._checked = self._line_at = 0
         else:
             rest = self._in
             if not isinstance(rest, bytearray):
                 self._in = rest = bytearray(rest)
             if self._at > 65536:
                 self._base += self._at
-                self._scanned = max(0, self._scanned - self._at)
                 self._checked = max(0, self._checked - self._at)
+                self._line_at = max(0, self._line_at - self._at)
                 del rest[: self._at]
                 self._at = 0
             rest += data
@@ -118,7 +118,7 @@ class H1Engine:
         """Take the bytes that have arrived and belong to no message yet."""
         rest = bytes(self._in[self._at :])
         self._in = b""
-        self._at = self._scanned = self._checked = 0
+        self._at = self._checked = self._line_at = 0
         return rest
 
     @property
@@ -154,7 +154,8 @@ class H1Engine:
         Refuses what can never become a head as soon as that is certain.
         """
         data, at = self._in, self._at
-        end = data.find(b"\r\n\r\n", self._scanned if self._scanned > at else at)
+        start = self._checked - 3  # its end may have begun there
+        end = data.find(b"\r\n\r\n", start if start > at else at)
         if end < 0:
             self._check_partial_head()
             return None
@@ -166,21 +167,24 @@ class H1Engine:
         return head if type(head) is bytes else bytes(head)
 
     def _check_partial_head(self) -> None:
-        data, at = self._in, self._at
+        """Look at what has come of a head since the last look, and at no byte twice."""
+        data, at, limits = self._in, self._at, self.limits
         size = len(data)
+        checked = size - 1 if data[size - 1] == 13 else size  # a last CR may lack its LF yet
+        start, line_at = max(at, self._checked), max(at, self._line_at)
+        bad = size - at >= limits.head or has_stray_control(data[start:checked])
+        while not bad:
+            end = data.find(b"\r\n", start, checked)
+            most = limits.line if line_at == at else limits.field
+            bad = (checked if end < 0 else end) - line_at > most
+            if end < 0:
+                break
+            start = line_at = end + 2
+        if bad:
+            self._walk_partial_head()
         if self._ended:
             raise Malformed("connection closed inside a head", "RFC 9112 8", 400, size - at)
-        checked = size - 1 if data[size - 1] == 13 else size
-        fresh = data[max(at, self._checked) : checked]
-        self._checked = checked
-        full = size - at >= self.limits.head
-        if not full and size - at > min(self.limits.line, self.limits.field):
-            line = max(data.rfind(b"\r\n", at) + 2, at)
-            full = size - line > min(self.limits.line, self.limits.field)
-        if full or has_stray_control(fresh):
-            self._walk_partial_head()
-        # The last three bytes may be the start of the empty line; look at them again.
-        self._scanned = max(at, size - 3)
+        self._checked, self._line_at = checked, line_at
 
     def _walk_partial_head(self) -> None:
         """Raise the first fault of a head that is not whole or too large, if there is one."""
