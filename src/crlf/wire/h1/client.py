@@ -101,7 +101,7 @@ class ClientEngine(H1Engine):
 
     def _careful_head(self, head: bytes) -> Part:
         walk = CarefulWalk(head, self.limits, whole=True, folds=True)
-        code, reason, version = self._read_start_line(walk) or (0, "", "")
+        code, reason, version = self._read_start_line(walk) or parse_status_line("")
         return self._understood(ResponseHead(code, walk.headers(), reason, version))
 
     def _read_start_line(self, walk: CarefulWalk) -> tuple[int, str, str] | None:
@@ -114,12 +114,14 @@ class ClientEngine(H1Engine):
         facts = response_facts(response.status_code, response.headers, response.version, method)
         if response.status_code < 200:
             return self._interim_head(response, facts)
-        self._line_data = self._block_data = b""
+        self._line_data, self._block_data = b"", None
         self._head, self._facts, self._line_method = response, facts, method
         return self._begun(response, facts)
 
     def _begun(self, response: ResponseHead, facts: Facts) -> Part:
         if facts.length == TUNNEL:
+            if self.ours != DONE:
+                raise Malformed("2xx to CONNECT before its end", "RFC 9110 9.3.6", 502)
             self.theirs = self.ours = self._step(SWITCH)
             return response
         self._message_begins(facts)
@@ -127,6 +129,7 @@ class ClientEngine(H1Engine):
 
     def _interim_head(self, response: ResponseHead, facts: Facts) -> Part:
         self._interim += 1
+        self._persists = self._persists and facts.persists  # "close" counts here too
         if self._interim > self.limits.interim:
             raise Malformed(f"over {self.limits.interim} interim responses", "RFC 9110 15.2", 502)
         if response.status_code == 101:
@@ -151,6 +154,7 @@ class ClientEngine(H1Engine):
             and sent.method == head.method
             and self._persists
             and self.theirs == IDLE
+            and self._at >= len(self._in)
         ):
             self._out.append(sent.data)
         else:
@@ -186,6 +190,8 @@ class ClientEngine(H1Engine):
 
     def _start_of(self, head: RequestLike) -> bytes:
         """Check what a request must have, and write its request line (RFC 9112 3.2)."""
+        if self._at < len(self._in):
+            raise RemoteError("bytes that no request asked for", "RFC 9112 9.2", 502, 0)
         if not self._persists or self.theirs != IDLE:
             raise LocalError("this connection takes no further request", "RFC 9112 9.6")
         if len(head.headers.get_all("host")) != 1:
@@ -195,8 +201,6 @@ class ClientEngine(H1Engine):
         return request_line(head.method, head.target)
 
     def _begin_exchange(self, head: RequestLike) -> None:
-        if self._at < len(self._in):
-            raise RemoteError("bytes that no request asked for", "RFC 9112 9.2", 502, 0)
         self._request = head
         self._interim = 0
         self._drops_data = False

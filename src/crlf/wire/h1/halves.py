@@ -19,6 +19,7 @@ from crlf.wire.h1.state import (
     DATA,
     DONE,
     FAIL,
+    FAILED,
     HEAD,
     IDLE,
     NEXT,
@@ -64,7 +65,7 @@ class H1Engine:
         self._drops_data = False  # our message answers HEAD, or is a 304: its data stays here
         self._persists = True
         self._head_data = b""  # the last head read whole, and what it meant
-        self._block_data = b""
+        self._block_data: bytes | None = None
 
     # -- receiving
 
@@ -76,7 +77,7 @@ class H1Engine:
             self._base += self._at
             self._in = data
             self._at = self._checked = self._line_at = 0
-        else:
+        elif self.theirs != FAILED and self.theirs != CLOSED:  # else nobody will read it
             rest = self._in
             if not isinstance(rest, bytearray):
                 self._in = rest = bytearray(rest)
@@ -257,10 +258,13 @@ class H1Engine:
     def _failed(self, fault: Malformed | TooLarge) -> RemoteError | TooLarge:
         self.theirs = TABLE[self.theirs][FAIL]
         self._persists = False
+        # RFC 9110 15.6.3: who asked on behalf of another answers 502 to a broken response.
+        status_code = fault.status_code if self.is_server else 502
         if isinstance(fault, TooLarge):
+            fault.status_code = status_code
             self._fault = fault
         else:
-            self._fault = RemoteError(fault.reason, fault.rule, fault.status_code, fault.offset)
+            self._fault = RemoteError(fault.reason, fault.rule, status_code, fault.offset)
         return self._fault
 
     # -- sending
@@ -272,8 +276,11 @@ class H1Engine:
         elif type(part) is End:
             self._send_end(part)
         elif type(part) is Closed:
+            unasked = self.ours == IDLE and self.theirs == IDLE
             self.ours = self._step(CLOSE)
             self._persists = False
+            if unasked:  # no request can come of it any more, or no answer
+                self.theirs = TABLE[IDLE][CLOSE]
         else:
             self._send_head(part)  # type: ignore[arg-type]
 

@@ -91,7 +91,7 @@ class ServerEngine(H1Engine):
                 return None
             return CLOSED_PART
         if data[at] in b"\r\n" and not self._skip_blank_lines():
-            return None
+            return CLOSED_PART if self._ended else None
         head = self._find_head()
         if head is None:
             return None
@@ -134,7 +134,7 @@ class ServerEngine(H1Engine):
             raise Malformed("HTTP/1.1 request without a Host field", "RFC 9112 3.2", 400)
         parse_target(target, method)
         facts = request_facts(headers, version)
-        self._line_data = self._block_data = b""
+        self._line_data, self._block_data = b"", None
         self._facts = facts
         self._head = RequestHead(method, target, headers, version)
         self._message_begins(facts)
