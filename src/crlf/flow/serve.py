@@ -29,7 +29,7 @@ from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
 from crlf.rules.pages import error_response
 from crlf.wire.h1.server import NO_STANDING, ServerEngine, Standing
 from crlf.wire.limits import SERVER_LIMITS, Limits
-from crlf.wire.parts import Part, RequestHead, ResponseHead
+from crlf.wire.parts import END, Part, RequestHead, ResponseHead
 
 Send = Callable[[Request], Awaitable[Response]]
 _LINGER_MOST = 64 * 1024 * 1024  # bytes thrown away so that a peer which still sends can read
@@ -144,18 +144,22 @@ class Visit:
     async def _next_head(self, first: bool) -> Part:
         """Wait for the next request's head: the idle time for its first byte, then the head time.
 
-        A new connection has no idle time: it came to ask.
+        A new connection came to ask: it has the head time for both.
         """
-        connection, patience = self.connection, self.service.patience
-        now = self.service.now
-        if not first:
+        connection, engine, patience = self.connection, self.engine, self.service.patience
+        deadline = self.service.now() + (patience.head if first else patience.idle)
+        if not engine.holds_bytes:
             self.is_idle = True
-            connection.engine.receive(await connection.stream.read(now() + patience.idle))
+            data = await connection.stream.read(deadline)
             self.is_idle = False
-            head = self.engine.next_part()
-            if head is not None:
-                return head
-        return await connection.next_part(now() + patience.head)
+            connection.received += len(data)
+            engine.receive(data)
+            part = engine.next_part()
+            if part is not None:
+                return part
+        if not first:
+            deadline = self.service.now() + patience.head
+        return await connection.next_part(deadline)
 
     async def _with_content(self, head: RequestHead) -> Request:
         """Read a request's content, whole or as a form, and return the request."""
@@ -191,6 +195,11 @@ class Visit:
         if body.length is not None and "content-length" not in headers:
             headers = headers.with_field("content-length", str(body.length))
         self.engine.send(ResponseHead(response.status_code, headers, response.reason))
+        if self.engine.drops_content:
+            let_go(body)
+            self.engine.send(END)
+            await self.connection.flush(service.now() + service.patience.write)
+            return
         await send_body(
             self.connection,
             body,

@@ -134,6 +134,16 @@ class H1Engine:
         )
 
     @property
+    def holds_bytes(self) -> bool:
+        """Whether bytes have arrived that no part has been made of."""
+        return self._at < len(self._in)
+
+    @property
+    def drops_content(self) -> bool:
+        """Whether the content of our present message stays here: an answer to HEAD, a 304."""
+        return self._drops_data
+
+    @property
     def body_is_due(self) -> bool:
         """Whether content of their present message is still to come."""
         return self.theirs == BODY
