@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
-from crlf.flow.bodies import read_whole, send_body
+from crlf.flow.bodies import let_go, read_whole, send_body
 from crlf.flow.connection import Connection
 from crlf.flow.forms import is_form_data, read_form
 from crlf.message.errors import (
