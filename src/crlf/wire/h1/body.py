@@ -90,9 +90,13 @@ class ChunkedReader:
         self._state = _SIZE
         self._left = 0
         self._extensions = 0  # bytes of extensions so far, of all chunks
+        self._seen = 0  # bytes of the trailer section that hold neither its end nor a fault
 
     def take(self, data: Buffer, at: int) -> tuple[bytes, int]:
-        """Cut out the content of every chunk, or part of one, that is there."""
+        """Cut out the content of every chunk, or part of one, that is there.
+
+        What came before a fault is given first; the fault is raised when asked again.
+        """
         pieces: list[bytes] = []
         while True:
             if self._state == _DATA:
@@ -104,21 +108,26 @@ class ChunkedReader:
                 if self._left:
                     break
                 self._state = _DATA_END
-            if self._state == _DATA_END:
-                # RFC 9112 7.1: compared, not skipped (CVE-2025-43859).
-                if data[at : at + 2] != b"\r\n":
-                    if not b"\r\n".startswith(data[at : at + 2]):
-                        raise Malformed("chunk data not followed by CRLF", _CHUNK_RULE, 400, at)
+            try:
+                if self._state == _DATA_END:
+                    # RFC 9112 7.1: compared, not skipped (CVE-2025-43859).
+                    if data[at : at + 2] != b"\r\n":
+                        if not b"\r\n".startswith(data[at : at + 2]):
+                            raise Malformed("chunk data not followed by CRLF", _CHUNK_RULE, 400, at)
+                        break
+                    at += 2
+                    self._state = _SIZE
+                if self._state == _SIZE:
+                    found = self._size_line(data, at)
+                    if found < 0:
+                        break
+                    at = found
+                if self._state == _TRAILERS:
+                    at = self._trailer_section(data, at)
                     break
-                at += 2
-                self._state = _SIZE
-            if self._state == _SIZE:
-                found = self._size_line(data, at)
-                if found < 0:
-                    break
-                at = found
-            if self._state == _TRAILERS:
-                at = self._trailer_section(data, at)
+            except (Malformed, TooLarge):
+                if not pieces:
+                    raise
                 break
         return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), at
 
@@ -129,7 +138,7 @@ class ChunkedReader:
         line = bytes(data[at : end if end >= 0 else at + limit + 2])
         whole = end >= 0
         held = line[:-1] if not whole and line.endswith(b"\r") else line
-        if held.translate(None, NOT_CONTROL):
+        if held[: limit + 1].translate(None, NOT_CONTROL):
             raise Malformed("control character in a chunk's first line", _CHUNK_RULE, 400, at)
         if len(held) > limit:
             raise TooLarge("chunk_line", limit, 400, _CHUNK_RULE)
@@ -157,15 +166,15 @@ class ChunkedReader:
         if data[at : at + 2] == b"\r\n":
             self.done = True
             return at + 2
-        end = data.find(b"\r\n\r\n", at, at + limits.trailer_block)
+        stop = min(at + limits.trailer_block, len(data))
+        end = data.find(b"\r\n\r\n", at + max(self._seen - 3, 0), stop)
         whole = end >= 0
-        block = bytes(data[at : end if whole else at + limits.trailer_block])
-        if (
-            not whole
-            and len(block) < limits.trailer_block
-            and not has_stray_control(block.removesuffix(b"\r"))
-        ):
-            return at
+        if not whole and stop - at < limits.trailer_block:
+            checked = stop - 1 if stop > at and data[stop - 1] == 13 else stop
+            if not has_stray_control(data[at + self._seen : checked]):
+                self._seen = checked - at
+                return at
+        block = bytes(data[at : end if whole else stop])
         walk = CarefulWalk(block, _trailer_limits(limits), whole=whole, folds=self._folds)
         try:
             trailers = walk.headers()
@@ -174,10 +183,9 @@ class ChunkedReader:
         except TooLarge as fault:
             what = "trailer_block" if fault.what == "head" else "trailers"
             raise TooLarge(what, fault.limit, 431, "RFC 9112 7.1.2") from None
-        if not whole:
-            return at
-        for name in trailers.keys() & FORBIDDEN_TRAILERS:
-            raise Malformed(f"{name} in a trailer", "RFC 9110 6.5.1", 400, at)
+        for name in trailers:
+            if name in FORBIDDEN_TRAILERS:
+                raise Malformed(f"{name} in a trailer", "RFC 9110 6.5.1", 400, at)
         self.trailers = trailers
         self.done = True
         return end + 4
