@@ -1,0 +1,361 @@
+"""The blocking network: sockets that wait in the kernel, in `async def`s that never suspend.
+
+A warm exchange costs two system calls, one send and one recv. The sockets stay in blocking
+mode and the kernel keeps the time (SO_RCVTIMEO, SO_SNDTIMEO), because `settimeout` polls
+before each call. A kernel timer is set anew only when it would fire noticeably late; one that
+fires early is looked at and waited for again. Its law: nothing here imports asyncio or ssl.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic, time
+from typing import Any, TypeVar
+
+from crlf.message.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    ReadFailed,
+    ReadTimeout,
+    WriteFailed,
+    WriteTimeout,
+)
+from crlf.ports import Stream, StreamFacts, TlsSettings
+
+T = TypeVar("T")
+_FOREVER = float("inf")
+_LATE = 1.02  # a timer may fire this much after the deadline before it is worth a system call
+_PIECE = 64 * 1024  # bytes asked for at once; larger ones make malloc ask the kernel for pages
+_LARGE_PIECE = 256 * 1024  # bytes asked for once a read was full: fewer calls for much data
+_NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)  # a program may have made SIGPIPE deadly again
+_POLL = getattr(select, "poll", None)
+# On Windows a socket is in an unknown state once such a timer has fired.
+_KERNEL_TIMERS = hasattr(socket, "SO_RCVTIMEO") and sys.platform != "win32"
+
+Address = tuple[Any, ...]  # as the socket module has it: (host, port), and two more in IPv6
+
+
+class BlockingStream:
+    """A connected socket as a Stream.
+
+    The kernel's timers start anew when a signal handler has run, so a program that is
+    interrupted more often than its timeout is long waits longer than it asked for.
+    """
+
+    __slots__ = ("_most", "_read_timer", "_socket", "_timed_by_kernel", "_write_timer", "facts")
+
+    def __init__(self, connected: socket.socket, facts: StreamFacts | None = None) -> None:
+        connected.settimeout(None)
+        self._socket = connected
+        # A socket that was patched (gevent) waits elsewhere, and must know of the timer.
+        self._timed_by_kernel = _KERNEL_TIMERS and isinstance(connected, _socket.socket)
+        self._most = _PIECE
+        self._read_timer = _FOREVER  # seconds after which the kernel gives a recv up
+        self._write_timer = _FOREVER
+        self.facts = facts or StreamFacts(
+            shown_address(connected.getpeername()), shown_address(connected.getsockname())
+        )
+
+    async def read(self, deadline: float | None) -> bytes:
+        """Return what has arrived, waiting for at least one byte; b"" when the peer is done."""
+        began = monotonic()
+        if deadline is not None and self._read_timer > (deadline - began) * _LATE:
+            self._set_read_timer(deadline, began)
+        try:
+            data = self._socket.recv(self._most)
+        except OSError as fault:
+            data = self._read_again(fault, deadline, began)
+        size = len(data)
+        if size >= _PIECE:
+            self._most = _LARGE_PIECE
+        elif self._most != _PIECE:
+            self._most = _PIECE
+        return data
+
+    async def write(self, data: bytes, deadline: float | None) -> None:
+        """Send all of data, as far as the kernel's buffer."""
+        began = monotonic()
+        if deadline is not None and self._write_timer > (deadline - began) * _LATE:
+            self._set_write_timer(deadline, began)
+        try:
+            sent = self._socket.send(data, _NO_SIGNAL)
+        except OSError as fault:
+            self._check_write(fault, deadline, began)
+            sent = 0
+        if sent < len(data):
+            self._write_rest(memoryview(data)[sent:], deadline, began)
+
+    async def end(self, deadline: float | None) -> None:
+        """Say that we send no more; reading goes on."""
+        with suppress(OSError):  # gone already, which says the same
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Let go of the connection at once.
+
+        No shutdown comes first: a child process may close its copy of a connection that its
+        parent goes on using.
+        """
+        with suppress(OSError):  # the descriptor is gone all the same
+            self._socket.close()
+
+    def has_arrived(self) -> bool:
+        """Whether a read would return at once."""
+        number = self._socket.fileno()
+        if number < 0:
+            return True
+        if _POLL is None:
+            return bool(select.select([number], [], [], 0)[0])
+        poll = _POLL()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
+
+    # -- what happens when the first call was not enough
+
+    def _read_again(self, fault: OSError, deadline: float | None, began: float) -> bytes:
+        """Wait on after a timer that fired early; raise what else the fault means."""
+        while is_timer(fault):
+            self._set_read_timer(deadline, began)
+            try:
+                return self._socket.recv(self._most)
+            except OSError as again:
+                fault = again
+        raise ReadFailed(f"connection lost: {self._reason(fault)}", phase="read") from None
+
+    def _write_rest(self, rest: memoryview, deadline: float | None, began: float) -> None:
+        """Send what one call did not take, until the deadline."""
+        while rest:
+            self._set_write_timer(deadline, began)
+            try:
+                rest = rest[self._socket.send(rest, _NO_SIGNAL) :]
+            except OSError as fault:
+                self._check_write(fault, deadline, began)
+
+    def _check_write(self, fault: OSError, deadline: float | None, began: float) -> None:
+        """Raise what a fault means for a write; return when it was only a timer."""
+        if not is_timer(fault):
+            raise WriteFailed(f"connection lost: {self._reason(fault)}", phase="write") from None
+        self._set_write_timer(deadline, began)
+
+    def _reason(self, fault: OSError) -> str:
+        return "closed by us" if self._socket.fileno() < 0 else reason_of(fault)
+
+    # -- timers
+
+    def _set_read_timer(self, deadline: float | None, began: float) -> None:
+        """Let the kernel wake a read at the deadline. Raises ReadTimeout when that has passed."""
+        left = _FOREVER if deadline is None else deadline - monotonic()
+        if left <= 0:
+            seconds = monotonic() - began
+            raise ReadTimeout(
+                f"nothing arrived within {seconds:.3g} seconds", phase="read", seconds=seconds
+            )
+        self._set_timer("SO_RCVTIMEO", left)
+        self._read_timer = left
+
+    def _set_write_timer(self, deadline: float | None, began: float) -> None:
+        """Let the kernel wake a write at the deadline. Raises WriteTimeout when that has passed."""
+        left = _FOREVER if deadline is None else deadline - monotonic()
+        if left <= 0:
+            seconds = monotonic() - began
+            raise WriteTimeout(
+                f"the peer took too little within {seconds:.3g} seconds",
+                phase="write",
+                seconds=seconds,
+            )
+        self._set_timer("SO_SNDTIMEO", left)
+        self._write_timer = left
+
+    def _set_timer(self, option: str, seconds: float) -> None:
+        if self._socket.fileno() < 0:
+            return  # closed; the call to come says so
+        if self._timed_by_kernel:
+            try:
+                self._socket.setsockopt(
+                    socket.SOL_SOCKET, getattr(socket, option), packed_time(seconds)
+                )
+                return
+            except OSError:
+                self._timed_by_kernel = False  # it has another idea of struct timeval
+        self._socket.settimeout(None if seconds == _FOREVER else seconds)
+        self._read_timer = self._write_timer = seconds  # here it is one timer for both
+
+
+def packed_time(seconds: float) -> bytes:
+    """Write a duration as struct timeval; zero there is for ever, so never less than 1 us."""
+    if seconds == _FOREVER:
+        return struct.pack("ll", 0, 0)
+    whole, micro = divmod(max(1, round(seconds * 1e6)), 1_000_000)
+    return struct.pack("ll", min(whole, 0x7FFFFFFF), micro)
+
+
+def is_timer(fault: OSError) -> bool:
+    """Tell a timer of ours from the connection's own ETIMEDOUT, which is final."""
+    return isinstance(fault, BlockingIOError) or (
+        isinstance(fault, TimeoutError) and fault.errno is None
+    )
+
+
+def reason_of(fault: OSError) -> str:
+    """Say what the operating system said, without its numbers."""
+    return fault.strerror or str(fault) or type(fault).__name__
+
+
+def shown_address(address: object) -> tuple[str, int] | None:
+    """Take (address, port) from a socket's name; None for one that is not of the internet."""
+    if isinstance(address, tuple) and len(address) >= 2:
+        return str(address[0]), address[1]
+    return None
+
+
+def find_addresses(host: str, port: int) -> list[tuple[int, Address]]:
+    """List where a host may be reached, best first, as (family, address).
+
+    Takes as long as the system's resolver takes, which no deadline cuts short. Raises
+    ConnectFailed when there is no such name.
+    """
+    try:
+        # As bytes: for a str, even an ASCII one, the socket module loads its tables of IDNA.
+        name = host.encode("ascii")
+    except UnicodeEncodeError:
+        name = b""
+    if not name or b"\0" in name:
+        raise ConnectFailed(f"cannot find {host!r}: not the name of a host", phase="connect")
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except OSError as fault:
+        raise ConnectFailed(f"cannot find {host}: {reason_of(fault)}", phase="connect") from None
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def open_socket(family: int, address: Address, seconds: float | None) -> socket.socket:
+    """Connect to one address within so many seconds; None is as long as the system tries.
+
+    Raises OSError.
+    """
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.settimeout(seconds)
+        opened.connect(address)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:  # KeyboardInterrupt too
+        opened.close()
+        raise
+    return opened
+
+
+class BlockingNetwork:
+    """TCP as the operating system has it, for flows that run in their caller's thread."""
+
+    def now(self) -> float:
+        """Return the time of deadlines: monotonic seconds."""
+        return monotonic()
+
+    def wall(self) -> float:
+        """Return the time of day: POSIX seconds."""
+        return time()
+
+    async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
+        """Open a TCP connection to the first address of host that answers.
+
+        As long as others are left, an address gets no more than its share of the time.
+        """
+        began = monotonic()
+        candidates = find_addresses(host, port)
+        reasons: dict[str, None] = {}  # each once, in order
+        for tried, (family, address) in enumerate(candidates):
+            seconds = None
+            if deadline is not None:
+                seconds = (deadline - monotonic()) / (len(candidates) - tried)
+                if seconds <= 0:
+                    break
+            try:
+                opened = open_socket(family, address, seconds)
+            except OSError as fault:
+                reasons[reason_of(fault)] = None
+                continue
+            peer, local = shown_address(address), shown_address(opened.getsockname())
+            return BlockingStream(opened, StreamFacts(peer, local))
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        spent = monotonic() - began
+        if deadline is not None and monotonic() >= deadline:
+            raise ConnectTimeout(
+                f"no connection to {place} within {spent:.3g} seconds",
+                phase="connect",
+                seconds=spent,
+            )
+        raise ConnectFailed(
+            f"cannot connect to {place}: {'; '.join(reasons)}", phase="connect", seconds=spent
+        )
+
+    async def start_tls(
+        self, stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None
+    ) -> Stream:
+        """Speak TLS on a stream as its client."""
+        from crlf.net.tls import start_client_tls  # loads ssl, 10 ms that plain HTTP does not owe
+
+        return await start_client_tls(stream, settings, hostname, deadline)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run work here: the caller's thread is ours to block."""
+        return work()
+
+    def new_bell(self) -> BlockingBell:
+        """Make a bell for threads to wait at."""
+        return BlockingBell()
+
+    async def aclose(self) -> None:
+        """Hold nothing any more."""
+
+
+class BlockingBell:
+    """A bell for flows in threads; its guard may be taken again by the thread that holds it."""
+
+    __slots__ = ("_condition",)
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+
+    def __enter__(self) -> BlockingBell:
+        self._condition.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._condition.release()
+
+    async def wait(self, deadline: float | None) -> bool:
+        """Wait for a ring; False when the deadline passes first."""
+        return self._condition.wait(None if deadline is None else max(0.0, deadline - monotonic()))
+
+    def ring(self) -> None:
+        """Wake every flow that waits here."""
+        self._condition.notify_all()
+
+
+def refuse_inside_loop() -> None:
+    """Raise RuntimeError when this thread is running an event loop, in debug mode only.
+
+    A blocking call there stalls every other task, which is seldom meant and hard to find.
+    Debug mode is `python -X dev`, asyncio's own, or CRLF_DEBUG in the environment.
+    """
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return
+    # Not get_running_loop, which says "none" by raising: 1 us that every request would pay.
+    running_loop = getattr(asyncio, "_get_running_loop", None)
+    loop = running_loop() if running_loop is not None else None
+    if loop is None:
+        return
+    if sys.flags.dev_mode or os.environ.get("CRLF_DEBUG") or loop.get_debug():
+        raise RuntimeError(
+            "a blocking call inside a running event loop stalls all of its tasks: "
+            "use AsyncClient and await it, or run the blocking one by asyncio.to_thread"
+        )
