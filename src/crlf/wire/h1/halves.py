@@ -350,3 +350,5 @@ class H1Engine:
         if self.theirs == DONE and (self._reader is None or not self._end_due):
             self._end_due = False
             self._cycle()
+        elif self.theirs == IDLE and self.is_server:
+            self._cycle()  # an answer to no request: to a client that is too slow, or at the end

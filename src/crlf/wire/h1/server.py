@@ -8,7 +8,7 @@ unread, until the response before them is complete.
 from __future__ import annotations
 
 from crlf.message.authority import parse_authority
-from crlf.message.errors import LocalError, Malformed
+from crlf.message.errors import LocalError, Malformed, RemoteError, TooLarge
 from crlf.message.headers import Headers
 from crlf.message.status import reason_of
 from crlf.message.target import parse_target
@@ -21,7 +21,7 @@ from crlf.wire.h1.head import (
     parse_request_line,
 )
 from crlf.wire.h1.sending import Outgoing, outgoing_facts, status_line
-from crlf.wire.h1.state import DONE, HEAD, IDLE, INTERIM, SWITCH, WHOLE
+from crlf.wire.h1.state import DONE, HEAD, IDLE, INTERIM, SWITCH, TABLE, WHOLE
 from crlf.wire.limits import SERVER_LIMITS, Limits
 from crlf.wire.parts import CLOSED as CLOSED_PART
 from crlf.wire.parts import Part, RequestHead, ResponseHead, ResponseLike
@@ -47,6 +47,7 @@ class Standing:
 
 
 NO_STANDING = Standing()
+_UNLIKE_GET = frozenset({"HEAD", "CONNECT"})  # their responses are framed otherwise
 _status_lines: dict[tuple[int, str], bytes] = {}  # at most one entry a registered status code
 
 
@@ -71,7 +72,12 @@ class ServerEngine(H1Engine):
     @property
     def upgrade(self) -> str | None:
         """The protocols that the present request asks to change to, or None."""
-        return None if self._facts is None else self._facts.upgrade
+        return None if self._facts is None or self.theirs == IDLE else self._facts.upgrade
+
+    @property
+    def _request(self) -> RequestHead | None:
+        """The request that a response would answer; None between two, or when it is no request."""
+        return None if self.theirs == IDLE else self._head
 
     @property
     def may_answer(self) -> bool:
@@ -159,6 +165,11 @@ class ServerEngine(H1Engine):
             self._at += 2
         return self._at < len(data)
 
+    def _failed(self, fault: Malformed | TooLarge) -> RemoteError | TooLarge:
+        if self.theirs == IDLE:
+            self._head = self._facts = None  # what cannot be read is not the request before it
+        return super()._failed(fault)
+
     # -- sending
 
     def send_whole(self, head: ResponseLike, content: bytes) -> None:
@@ -173,7 +184,8 @@ class ServerEngine(H1Engine):
             and self._persists
             and status_code not in (204, 205, 304)
             and seen is not None
-            and seen.method != "HEAD"
+            and self.theirs == DONE
+            and seen.method not in _UNLIKE_GET
             and seen.version != "1.0"
         ):
             self._out.append(
@@ -187,14 +199,17 @@ class ServerEngine(H1Engine):
                 )
             )
         else:
-            lines, left, drops = self._written(head, facts, len(content))
+            lines, left, drops, persists = self._written(head, facts, len(content))
             if left >= 0 and left != len(content) and not drops:
                 raise LocalError("Content-Length is not that of the content", "RFC 9110 8.6")
+            self._persists = persists
             if left == CHUNKED and content and not drops:
                 content = b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
             elif left == CHUNKED and not drops:
                 content = b"0\r\n\r\n"
             self._out.append(lines if drops else lines + content)
+            if self._opens_tunnel(status_code):
+                return
         self.ours = DONE
         self._blank_lines = 0
         self._our_end()
@@ -207,43 +222,72 @@ class ServerEngine(H1Engine):
             self._send_interim(head, facts)
             return
         after = self._step(HEAD)
-        lines, left, drops = self._written(head, facts, None)
+        lines, left, drops, persists = self._written(head, facts, None)
         self._out.append(lines)
-        self._left, self._drops_data = left, drops
-        self.ours = after
+        self._left, self._drops_data, self._persists = left, drops, persists
         self._blank_lines = 0
+        if not self._opens_tunnel(head.status_code):
+            self.ours = after
+
+    def _opens_tunnel(self, status_code: int) -> bool:
+        """Go over to a tunnel after a 2xx to CONNECT (RFC 9112 6.3, rule 2); tell whether."""
+        request = self._request
+        if request is None or request.method != "CONNECT" or status_code >= 300:
+            return False
+        self.ours = self.theirs = TABLE[IDLE][SWITCH]
+        return True
 
     def _send_interim(self, head: ResponseHead, facts: Outgoing) -> None:
         after = self._step(INTERIM)
         if facts.length is not None or facts.is_chunked:
             raise LocalError("framing fields in an interim response", "RFC 9112 6.1")
-        if self._head is None or self._head.version == "1.0":
-            raise LocalError("an interim response to HTTP/1.0", "RFC 9110 15.2")
+        if self._request is None or self._request.version == "1.0":
+            raise LocalError("an interim response to HTTP/1.0 or nobody", "RFC 9110 15.2")
+        lines = _line_of(head) + facts.block + b"\r\n"
         if head.status_code == 101:
             if self.upgrade is None:
                 raise LocalError("101 without an Upgrade asked for", "RFC 9110 15.2.2")
+            if "upgrade" not in head.headers or "upgrade" not in facts.options:
+                raise LocalError("101 without Upgrade and Connection: Upgrade", "RFC 9110 7.8")
+            if self.theirs != DONE:
+                raise LocalError("101 before the end of the request", "RFC 9110 7.8")
             after = self._step(SWITCH)
             self.theirs = after
-        self._out.append(_line_of(head) + facts.block + b"\r\n")
+        elif head.status_code == 100 and self._facts is not None:
+            # It waits no longer; the same head once more would, so it is read anew.
+            self._facts = self._facts._replace(expects_continue=False)
+            self._block_data = None
+        self._out.append(lines)
         self.ours = after
 
     def _written(
         self, head: ResponseLike, facts: Outgoing, length: int | None
-    ) -> tuple[bytes, int, bool]:
-        """Return a response's head as bytes, what its body will be, and whether that is dropped.
+    ) -> tuple[bytes, int, bool, bool]:
+        """Return a response's head as bytes, what its body will be, whether that is dropped, and
+        whether we persist.
 
-        length: of content that is known already, or None. Changes only whether we persist.
+        length: of content that is known already, or None. Changes nothing.
         """
-        status_code, request = head.status_code, self._head
+        status_code, request = head.status_code, self._request
         method = "" if request is None else request.method
         old = request is not None and request.version == "1.0"
         if facts.is_chunked and (old or request is None):
             raise LocalError("chunked to a peer that may not know it", "RFC 9112 6.1")
         lines = [_line_of(head), facts.block]
         framed = facts.length if facts.length is not None else length
-        persists = self._persists and "close" not in facts.options
+        # RFC 9110 10.1.1: who still waits for a 100 may send the content or not. Nor does a
+        # connection go on after an answer to no request at all.
+        persists = (
+            self._persists
+            and "close" not in facts.options
+            and request is not None
+            and not self.expects_continue
+        )
         drops = method == "HEAD" or status_code == 304
-        if status_code in (204, 205) or (method == "CONNECT" and status_code < 300):
+        tunnel = method == "CONNECT" and status_code < 300
+        if tunnel and self.theirs != DONE:
+            raise LocalError("a tunnel before the end of the request", "RFC 9110 9.3.6")
+        if status_code in (204, 205) or tunnel:
             if framed or facts.is_chunked or (facts.length is not None and status_code == 204):
                 raise LocalError(f"content in a {status_code}", "RFC 9110 15.3.5")
             left = 0
@@ -264,13 +308,14 @@ class ServerEngine(H1Engine):
             lines.append(self._standing.date)
         if "server" not in head.headers:
             lines.append(self._standing.server)
-        if not persists and "close" not in facts.options:
+        if tunnel:
+            pass  # no option of the connection holds any more
+        elif not persists and "close" not in facts.options:
             lines.append(b"connection: close\r\n")
         elif old and persists and "keep-alive" not in facts.options:
             lines.append(b"connection: keep-alive\r\n")
         lines.append(b"\r\n")
-        self._persists = persists
-        return b"".join(lines), left, drops
+        return b"".join(lines), left, drops, persists
 
 
 def _line_of(head: ResponseLike) -> bytes:
