@@ -58,11 +58,11 @@ class CloseReader:
 
 
 _SIZE, _DATA, _DATA_END, _TRAILERS = range(4)
-# RFC 9112 7.1.1, blanks allowed where the grammar has BWS; each round starts with its own ";".
+# RFC 9112 7.1.1, blanks allowed where the grammar has BWS; possessive, so it never goes back.
 _EXTENSIONS = re.compile(
-    rb"(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-    rb"(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-    rb'|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"))?)*'
+    rb"(?:[ \t]*+;[ \t]*+[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+    rb"(?:[ \t]*+=[ \t]*+(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+    rb'|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"))?+)*+'
 )
 _SIZE_DIGITS = re.compile(rb"[0-9A-Fa-f]+")
 _CHUNK_RULE = "RFC 9112 7.1"

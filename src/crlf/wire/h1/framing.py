@@ -47,8 +47,8 @@ def request_facts(headers: Headers, version: str) -> Facts:
 
     Raises Malformed for every contradiction, with the status code to answer.
     """
-    for name in headers.keys() & SINGLE if len(headers) != len(headers.fields) else ():
-        if len(headers.get_all(name)) > 1:
+    for name in headers if len(headers) != len(headers.fields) else ():
+        if name in SINGLE and len(headers.get_all(name)) > 1:
             rule = "RFC 9112 6.3 (5)" if name == "content-length" else "RFC 9110 5.3"
             raise Malformed(f"more than one {name} field", rule, 400)
     options = connection_options(headers)
@@ -96,6 +96,8 @@ def response_facts(status_code: int, headers: Headers, version: str, method: str
     options = connection_options(headers)
     length = _response_length(status_code, headers, version, method)
     persists = _persists(options, version) and length not in (TO_CLOSE, TUNNEL)
+    if (status_code < 200 or status_code == 204) and _announces_content(headers):
+        persists = False  # RFC 9112 6.1: it must not; who knows what is sent behind it
     upgrade = headers.get("upgrade") if "upgrade" in options else None
     return Facts(length, persists, False, upgrade)
 
@@ -120,6 +122,10 @@ def _response_length(status_code: int, headers: Headers, version: str, method: s
     if size is not None:
         return size  # rule 6
     return TO_CLOSE  # rule 8
+
+
+def _announces_content(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or (headers.first("content-length") or "0") != "0"
 
 
 def _agreed_length(lengths: list[str]) -> int | None:
@@ -159,7 +165,10 @@ def connection_options(headers: Headers) -> frozenset[str]:
     known = _OPTIONS.get(value)
     if known is not None:
         return known
-    return frozenset(option.lower() for option in split_list(value))
+    try:
+        return frozenset(option.lower() for option in split_list(value))
+    except Malformed as fault:  # its offset counts from the value's start
+        raise Malformed(fault.reason, fault.rule, 400) from None
 
 
 _OPTIONS = {

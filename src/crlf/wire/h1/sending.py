@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from crlf.message.errors import LocalError
+from crlf.message.errors import LocalError, Malformed
 from crlf.message.grammar import is_token, parse_digits
 from crlf.message.headers import Headers
 from crlf.wire.h1.framing import connection_options
@@ -20,7 +20,7 @@ class Outgoing(NamedTuple):
     """What the fields of a message that we send say about framing and connection.
 
     length: Content-Length, or None. is_chunked: Transfer-Encoding: chunked stands there.
-    options: of the Connection field. plain: none of framing, Connection, Date, Server is there.
+    options: of the Connection field. plain: none of framing, Connection, TE, Date, Server is there.
     """
 
     length: int | None
@@ -30,7 +30,7 @@ class Outgoing(NamedTuple):
     block: bytes
 
 
-_NOTABLE = frozenset({"content-length", "transfer-encoding", "connection", "date", "server"})
+_NOTABLE = frozenset({"content-length", "transfer-encoding", "connection", "date", "server", "te"})
 
 
 def outgoing_facts(headers: Headers) -> Outgoing:
@@ -56,7 +56,13 @@ def _worked_out(headers: Headers) -> Outgoing:
         raise LocalError("Content-Length is not one plain number", "RFC 9110 8.6")
     if codings and (len(codings) > 1 or codings[0].lower() != "chunked"):
         raise LocalError("the only transfer coding sent is chunked", "RFC 9112 6.1")
-    return Outgoing(length, bool(codings), connection_options(headers), False, headers.block())
+    try:
+        options = connection_options(headers)
+    except Malformed as fault:
+        raise LocalError(fault.reason, fault.rule) from None
+    if "te" in headers and "te" not in options:
+        raise LocalError("TE without Connection: TE", "RFC 9110 10.1.4")
+    return Outgoing(length, bool(codings), options, False, headers.block())
 
 
 # What may stand in a request target: visible ASCII; "#" starts a fragment, which is never sent.
