@@ -392,7 +392,8 @@ def test_what_the_cache_has_is_not_sent_again(site: Path, method: str) -> None:
     ):
         response = ask(folder, "/index.html", method, **fields)
         assert (response.status_code, response.content) == (304, b""), fields
-        assert response.headers["etag"] == whole.headers["etag"]
+        for name in ("etag", "cache-control"):
+            assert response.headers[name] == whole.headers[name]
         assert "content-type" not in response.headers
         assert "content-length" not in response.headers
 
@@ -445,6 +446,13 @@ def test_a_time_that_is_no_date_is_left_out(site: Path, monkeypatch) -> None:
     headers = ask(Folder(site), "/index.html").headers
     assert "last-modified" not in headers
     assert "etag" in headers
+
+
+@pytest.mark.rfc("9111", "4.2.2")
+def test_no_cache_has_to_guess(site: Path) -> None:
+    folder = Folder(site, listing=True)
+    for target in ("/index.html", "/docs", "/docs/", "/empty/"):
+        assert "cache-control" in ask(folder, target).headers
 
 
 # --- content: small, large, HEAD, changing ------------------------------------------------------

@@ -42,6 +42,10 @@ MAX_LISTED: Final = 10_000  # entries of one listing; each is a call to the file
 
 _ALLOWED: Final = Headers({"allow": "GET, HEAD"})
 _LATER: Final = Headers({"retry-after": "1"})
+# Kept, but asked about each time: without it a cache guesses for how long a file is good
+# (RFC 9111 4.2.2), and shows an old page after a new one is there.
+_CACHING: Final = ("cache-control", "no-cache")
+_MOVED: Final = ("cache-control", "max-age=3600")  # a folder may become a file one day
 # A page must not run what it was only meant to hand over (SECURITY: uploads of users).
 _SANDBOX: Final = ("content-security-policy", "default-src 'none'; sandbox")
 
@@ -203,7 +207,7 @@ class Folder:
         name = segments[-1] if segments else path_segments(request.path)[-1]
         _, mark, query = request.target.partition("?")
         location = f"{percent_encode(name)}/{mark}{query}"
-        return Response(301, [("location", location), NOSNIFF])
+        return Response(301, [("location", location), _MOVED, NOSNIFF])
 
     def _entries(self, segments: Sequence[str]) -> list[Entry]:
         """List what of a folder would be served; one more than MAX_LISTED at most."""
@@ -317,7 +321,7 @@ def _response(
     if modified >= now - 2:
         # The Date that every response gets may be a second old: older than a file so new.
         fields.append(("date", build_date(now)))
-    headers = Headers([*fields, NOSNIFF, *more])
+    headers = Headers([*fields, _CACHING, NOSNIFF, *more])
     verdict = evaluate(method, asked, etag, modified, now)
     if verdict == 304:
         return Response.quick(304, not_modified_headers(headers), b"")

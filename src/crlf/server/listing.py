@@ -19,7 +19,7 @@ from crlf.rules.pages import NOSNIFF, escape
 _FIELDS: Final = Headers(
     [
         ("content-type", "text/html; charset=utf-8"),
-        ("cache-control", "no-cache"),  # it changes without notice, and has no validator
+        ("cache-control", "max-age=0, must-revalidate"),  # it changes, and has no validator
         (
             "content-security-policy",
             "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
