@@ -24,6 +24,7 @@ from crlf.message.errors import (
 )
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
+from crlf.message.uploads import Files
 from crlf.ports import InThread, Stream
 from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
 from crlf.rules.pages import error_response
@@ -76,6 +77,7 @@ class Service:
             await visit.run()
         finally:
             self.visits.discard(visit)
+            visit.let_go_of_files()
             stream.close()
 
     def drain(self) -> None:
@@ -96,6 +98,13 @@ class Visit:
         scheme = "http" if stream.facts.tls is None else "https"
         self.where = Received(scheme, stream.facts.peer, stream.facts.local)
         self.is_idle = False
+        self.files: Files | None = None  # the uploads of the present request
+
+    def let_go_of_files(self) -> None:
+        """Close the uploads of a request that has been answered; what is not saved is gone."""
+        if self.files is not None:
+            self.files.close()
+            self.files = None
 
     async def run(self) -> None:
         """Answer requests until the connection ends."""
@@ -128,6 +137,8 @@ class Visit:
                     await stream.write(engine.outgoing(), now() + write_seconds)
                 else:
                     await self._stream_out(response)
+                if self.files is not None:
+                    self.let_go_of_files()
             except (RemoteError, Malformed, TooLarge) as fault:
                 await self._refuse(fault, request)
                 break
@@ -181,6 +192,7 @@ class Visit:
             form, files = await read_form(
                 self.connection, head.headers, limit, service.spool, deadline, service.in_thread
             )
+            self.files = files
             return Request.received(head, b"", self.where).with_form(form, files)
         content, _ = await read_whole(self.connection, limit, deadline)
         return Request.received(head, content, self.where)

@@ -40,7 +40,7 @@ def known_charset(name: str) -> str | None:
     except (LookupError, ValueError):
         return None
     is_text = getattr(codec, "_is_text_encoding", True)
-    return codec.name if is_text and codec.name not in _NOT_TEXT else None
+    return codec.name if is_text and codec.name.replace("-", "_") not in _NOT_TEXT else None
 
 
 def encoding_of(headers: Headers, content: bytes) -> str:
