@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crlf.message.errors import Malformed
-from crlf.message.params import BadParameter, Params
+from crlf.message.errors import BadParameter, Malformed
+from crlf.message.params import Params
 
 QUERY = Params([("size", "3"), ("colour", "red"), ("size", "4"), ("blank", "")])
 

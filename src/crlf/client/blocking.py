@@ -56,7 +56,7 @@ class Client(Verbs[Response]):
             from crlf.client.inside import memory_network  # it brings asyncio, 60 ms
 
             network = memory_network(app)
-        self._core = Core(options, network, CookieJar())
+        self._core = Core(options, network, CookieJar(guard=network.new_bell()))
 
     @property
     def cookies(self) -> CookieJar:

@@ -9,7 +9,8 @@ is in `args`, everything else is an attribute.
     CrlfError
       TransportError      ConnectFailed ReadFailed WriteFailed TlsFailed
         Timeout           ConnectTimeout ReadTimeout WriteTimeout PoolTimeout TotalTimeout
-      ProtocolError       Malformed RemoteError LocalError
+      ProtocolError       RemoteError LocalError
+        Malformed         BadParameter
       TooLarge            StatusError TooManyRedirects DecodingError
       BlockedAddress      BadUrl BadSignature
 """
@@ -120,6 +121,31 @@ class Malformed(ProtocolError, ValueError):
 
     The connection turns it into a RemoteError when receiving and a LocalError when sending.
     """
+
+
+class BadParameter(Malformed):
+    """A parameter of a query or form is missing, or is not what the program asked for.
+
+    name: the parameter's name. expected: what it should have been. The message shows at most
+    40 characters of the value, escaped to printable ASCII.
+    """
+
+    name: str = ""
+    expected: str = ""
+
+    def __init__(
+        self,
+        reason: str,
+        rule: str = "",
+        status_code: int = 400,
+        offset: int | None = None,
+        *,
+        name: str = "",
+        expected: str = "",
+    ) -> None:
+        super().__init__(reason, rule, status_code, offset)
+        self.name = name
+        self.expected = expected
 
 
 class RemoteError(ProtocolError):

@@ -143,7 +143,7 @@ class Headers(Mapping[str, str]):
         return Headers((*kept, *over.fields))
 
     def block(self) -> bytes:
-        """Return the field lines as they go onto the wire, each ended by CRLF, without the last one.
+        """Return the field lines as they go onto the wire, each with its CRLF.
 
         Checked once more as bytes: a line end that is not ours raises Malformed.
         """

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar, overload
 
-from crlf.message.errors import Malformed, TooLarge
+from crlf.message.errors import BadParameter, TooLarge
 from crlf.message.grammar import parse_digits
 from crlf.message.percent import decode_plus
 
@@ -31,35 +31,6 @@ _MISSING = object()
 _REAL = re.compile(r"-?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?")
 _YES = frozenset({"1", "true", "yes", "on"})  # "on" is what a checkbox without a value sends
 _NO = frozenset({"0", "false", "no", "off"})
-
-
-class BadParameter(Malformed):
-    """A parameter is missing, or is not what the program asked for.
-
-    name: the parameter's name. expected: what it should have been.
-    The message shows at most 40 characters of the value, escaped to printable ASCII.
-    """
-
-    name: str = ""
-    expected: str = ""
-
-    @classmethod
-    def missing(cls, name: str, expected: str) -> BadParameter:
-        """Say that nothing came where something was needed."""
-        return cls._about(name, expected, f"parameter {_shown(name)} is missing: {expected} needed")
-
-    @classmethod
-    def not_a(cls, expected: str, name: str, value: str) -> BadParameter:
-        """Say that what came is not what was expected."""
-        reason = f"parameter {_shown(name)} should be {expected}, and is {_shown(value)}"
-        return cls._about(name, expected, reason)
-
-    @classmethod
-    def _about(cls, name: str, expected: str, reason: str) -> BadParameter:
-        error = cls(reason)
-        error.name = name
-        error.expected = expected
-        return error
 
 
 class Params(Mapping[str, str]):
@@ -135,7 +106,7 @@ class Params(Mapping[str, str]):
             return _or_missing(default, name, "a whole number")
         number = parse_digits(value.removeprefix("-"), MAX_DIGITS)
         if number is None:
-            raise BadParameter.not_a("a whole number", name, value)
+            raise _not_a("a whole number", name, value)
         return -number if value[0] == "-" else number
 
     @overload
@@ -148,7 +119,7 @@ class Params(Mapping[str, str]):
         if not value:
             return _or_missing(default, name, "a number")
         if _REAL.fullmatch(value) is None or not math.isfinite(number := Real(value)):
-            raise BadParameter.not_a("a number", name, value)
+            raise _not_a("a number", name, value)
         return number
 
     @overload
@@ -165,7 +136,7 @@ class Params(Mapping[str, str]):
             return True
         if word in _NO:
             return False
-        raise BadParameter.not_a("yes or no", name, value)
+        raise _not_a("yes or no", name, value)
 
 
 def parse_pairs(
@@ -188,9 +159,22 @@ def parse_pairs(
     return Params(pairs)
 
 
+def _missing(name: str, expected: str) -> BadParameter:
+    """Say that nothing came where something was needed."""
+    return BadParameter(
+        f"parameter {_shown(name)} is missing: {expected} needed", name=name, expected=expected
+    )
+
+
+def _not_a(expected: str, name: str, value: str) -> BadParameter:
+    """Say that what came is not what was expected."""
+    reason = f"parameter {_shown(name)} should be {expected}, and is {_shown(value)}"
+    return BadParameter(reason, name=name, expected=expected)
+
+
 def _or_missing(default: object, name: str, expected: str) -> object:
     if default is _MISSING:
-        raise BadParameter.missing(name, expected)
+        raise _missing(name, expected)
     return default
 
 
