@@ -1,0 +1,307 @@
+"""Sessions: what an application remembers of a visitor between requests, over HTTP that does not.
+
+Here the visitor carries it: JSON in a signed cookie, which the browser can read and cannot
+change. A session is opened when somebody looks at it and not before; a response that was made
+with a look at it is private, and says so to caches (RFC 9111 5.2.2). Its law: a session that
+cannot be kept safely is an error, never a cookie in the clear.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from crlf.message.content import parse_json
+from crlf.message.errors import BadSignature, LocalError, Malformed, TooLarge
+from crlf.message.fields.cookies import MAX_PAIR, SetCookie
+from crlf.message.grammar import parse_digits, split_list
+from crlf.message.headers import Headers
+from crlf.message.request import Request
+from crlf.message.response import Response
+from crlf.wire.signing import MIN_KEY, sign, unsign
+
+DAY: Final = 24 * 60 * 60
+IDLE: Final = 14 * DAY  # seconds; Django and Starlette 14 days, Flask until the browser closes
+LIFETIME: Final = 90 * DAY  # seconds, however often it is used; browsers keep a cookie 400 days
+HOST_PREFIX: Final = "__Host-"  # browsers take it only with Secure, Path=/ and no Domain
+
+# Of a URL's host, which has been checked: four numbers are an IPv4 address there.
+_LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|(?:[a-z0-9_-]+\.)*+localhost|::1")
+
+Secret = str | bytes | Sequence[str | bytes]
+
+
+class Session(dict[str, object]):
+    """A visitor's data: a dict of what JSON can say.
+
+    Nested lists and dicts may be changed in place. What JSON has no words for comes back as
+    something else: a tuple as a list, a number as a key as text. After the head of the answer
+    is made nothing can be kept any more, and changing raises RuntimeError.
+    """
+
+    __slots__ = ("_is_over", "cookie", "is_rotated", "made", "saved", "seen")
+
+    def __init__(
+        self, cookie: str, data: dict[str, object], made: int, seen: int, saved: str = ""
+    ) -> None:
+        super().__init__(data)
+        self.cookie = cookie  # the name of the one that it came in, or will go out in
+        self.made = made  # seconds since 1970, as is seen: when the visitor last got the cookie
+        self.seen = seen
+        self.saved = saved  # the data as JSON, as the visitor has it; "" when there is none
+        self.is_rotated = False
+        self._is_over = False
+
+    def rotate(self) -> None:
+        """Begin anew with the same data: after a login, a logout, a change of rights.
+
+        The lifetime starts again. A signed cookie that was copied before stays good until it
+        is too old: there is no record of it that could be deleted.
+        """
+        self._still_open()
+        self.is_rotated = True
+
+    def close(self) -> str:
+        """Allow no further change, and give the data as JSON. Raises TypeError, ValueError."""
+        self._is_over = True
+        return _as_json(self)
+
+    def _still_open(self) -> None:
+        if self._is_over:
+            raise RuntimeError("the session was changed after the head of the answer was made")
+
+    def __setitem__(self, key: str, value: object) -> None:
+        self._still_open()
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self._still_open()
+        super().__delitem__(key)
+
+    def __ior__(self, other: Any) -> Session:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def update(self, *others: Any, **values: object) -> None:
+        self._still_open()
+        super().update(*others, **values)
+
+    def setdefault(self, key: str, default: object = None) -> object:
+        self._still_open()
+        return super().setdefault(key, default)
+
+    def pop(self, key: str, *default: Any) -> Any:
+        self._still_open()
+        return super().pop(key, *default)
+
+    def popitem(self) -> tuple[str, object]:
+        self._still_open()
+        return super().popitem()
+
+    def clear(self) -> None:
+        """Forget everything: the visitor is told to delete the cookie."""
+        self._still_open()
+        super().clear()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedSessions:
+    """Sessions in a signed cookie, of at most 4 KiB in all.
+
+    keys: the first signs, all verify. idle: seconds without a visit after which one is over;
+    lifetime: seconds after which it is over all the same. secure: True for cookies that go over
+    TLS alone, whatever this server's own connections are (a proxy in front has the TLS); False
+    to send them over plain HTTP too; None for plain HTTP on loopback alone.
+    """
+
+    keys: tuple[bytes, ...]
+    cookie: str = "session"
+    idle: int = IDLE
+    lifetime: int = LIFETIME
+    secure: bool | None = None
+
+    def open(self, request: Request, now: float) -> Session:
+        """Read the visitor's session, or begin an empty one. now: seconds since 1970.
+
+        A cookie that is not ours, or too old, counts as none. Raises LocalError where no
+        session can be kept safely.
+        """
+        at = math.floor(now)
+        name = self._cookie_name(request)
+        text = request.cookies.get(name)
+        read = None if text is None else self._read(text, name, at)
+        return Session(name, {}, at, at) if read is None else read
+
+    def _read(self, text: str, name: str, now: int) -> Session | None:
+        try:
+            payload = unsign(text, self.keys, _purpose(name), now, self.idle)
+            made, seen, saved = payload.split(b" ", 2)
+            data = parse_json(saved)
+            times = parse_digits(made.decode("latin-1")), parse_digits(seen.decode("latin-1"))
+        except (BadSignature, Malformed, ValueError):
+            return None
+        if times[0] is None or times[1] is None or not isinstance(data, dict):
+            return None
+        if now - times[0] >= self.lifetime or now - times[1] >= self.idle:
+            return None
+        return Session(name, data, times[0], times[1], saved.decode())
+
+    def close(self, session: Session, response: Response, now: float) -> Response:
+        """Return the response that goes out after a look at the session.
+
+        It sets the cookie when the data changed, or when the visitor's one is a tenth of its
+        idle time old. Raises LocalError when it would be too large, TypeError and ValueError
+        for what is not JSON.
+        """
+        cookie = self._cookie_for(session, math.floor(now))
+        return response.with_headers(private_headers(response.headers, cookie))
+
+    def _cookie_for(self, session: Session, now: int) -> SetCookie | None:
+        name, data = session.cookie, session.close()
+        is_secure = name.startswith(HOST_PREFIX)
+        if not session:
+            if not session.saved:
+                return None
+            return SetCookie(name, "", secure=is_secure, http_only=True).removal()
+        is_aging = now - session.seen >= self.idle // 10
+        if data == session.saved and not session.is_rotated and not is_aging:
+            return None
+        made = now if session.is_rotated else session.made
+        payload = f"{made:d} {now:d} {data}".encode()
+        try:
+            text = sign(payload, self.keys, _purpose(name), now)
+        except TooLarge:
+            text = ""
+        if not text or len(name) + len(text) > MAX_PAIR:
+            raise LocalError(
+                f"a session of {len(data):,} characters is more than a signed cookie holds, "
+                f"about 3,000; keep what is large on the server",
+                "RFC 6265bis 5.6",
+            )
+        max_age = max(1, min(self.idle, made + self.lifetime - now))
+        return SetCookie(name, text, max_age=max_age, secure=is_secure, http_only=True)
+
+    def _cookie_name(self, request: Request) -> str:
+        """The cookie's name, which says whether it is secure: over TLS no other is looked at."""
+        url = request.url
+        if url.scheme == "https" or self.secure:
+            return HOST_PREFIX + self.cookie
+        if self.secure is None and not is_loopback(url.host):
+            raise LocalError(
+                "a session over plain HTTP, where anybody on the way could take it over: serve "
+                "HTTPS, or make the application with App(secure_cookies=True) when a proxy in "
+                "front does, or with secure_cookies=False to take the risk",
+                "RFC 6265bis 8.3",
+            )
+        return self.cookie
+
+
+class Opener:
+    """Opens a request's session when somebody first looks at it, and keeps it at the end.
+
+    now: gives seconds since 1970. Request.session calls it once.
+    """
+
+    __slots__ = ("_is_over", "_now", "_request", "_session", "_sessions")
+
+    def __init__(
+        self, sessions: SignedSessions, request: Request, now: Callable[[], float]
+    ) -> None:
+        self._sessions = sessions
+        self._request = request
+        self._now = now
+        self._session: Session | None = None
+        self._is_over = False
+
+    def __call__(self) -> Session:
+        if self._is_over:
+            raise RuntimeError("the session was first looked at after the answer's head was made")
+        self._session = self._sessions.open(self._request, self._now())
+        return self._session
+
+    def keep(self, response: Response) -> Response:
+        """Return the response that goes out, with the session in it if it was looked at."""
+        self._is_over = True
+        if self._session is None:
+            return response
+        return self._sessions.close(self._session, response, self._now())
+
+    def drop(self, response: Response) -> Response:
+        """The same for an answer that nobody foresaw: nothing that was changed is kept."""
+        self._is_over = True
+        if self._session is None:
+            return response
+        return response.with_headers(private_headers(response.headers))
+
+
+def signed_sessions(
+    secret: Secret, cookie: str, idle: int, lifetime: int, secure: bool | None
+) -> SignedSessions:
+    """Check what an application was given for its sessions. Raises ValueError, TypeError."""
+    keys = [secret] if isinstance(secret, str | bytes) else list(secret)
+    as_bytes = tuple(key.encode() if isinstance(key, str) else bytes(key) for key in keys)
+    if not as_bytes or min(map(len, as_bytes)) < MIN_KEY:
+        raise ValueError(f"a secret has {MIN_KEY} bytes at least, from secrets.token_hex()")
+    if idle <= 0 or lifetime <= 0:
+        raise ValueError("a session lasts longer than 0 seconds")
+    name = cookie.removeprefix(HOST_PREFIX)
+    SetCookie(name, "")
+    return SignedSessions(as_bytes, name, idle, lifetime, secure)
+
+
+def private_headers(headers: Headers, cookie: SetCookie | None = None) -> Headers:
+    """Return the fields of a response that is for one visitor alone (RFC 9111 5.2.2.7, 4.1).
+
+    Vary names Cookie; Cache-Control is private, and no-store when a cookie is set.
+    """
+    private = _private_headers(headers, cookie is not None)
+    return private if cookie is None else private.adding("set-cookie", cookie.build())
+
+
+@lru_cache(maxsize=256)  # most answers of a program share a few heads
+def _private_headers(headers: Headers, is_set: bool) -> Headers:
+    vary = headers.get("vary", "")
+    names = [name.lower() for name in split_list(vary)]
+    if "*" not in names and "cookie" not in names:
+        vary = f"{vary}, Cookie" if names else "Cookie"
+    control = "no-store" if is_set else _private_control(headers.get("cache-control", ""))
+    kept = headers.without("vary", "cache-control").fields
+    return Headers((*kept, ("vary", vary), ("cache-control", control)))
+
+
+def _private_control(value: str) -> str:
+    directives = split_list(value)
+    names = [directive.partition("=")[0].lower() for directive in directives]
+    if "no-store" in names:
+        return value
+    kept = [
+        directive
+        for directive, name in zip(directives, names, strict=True)
+        if name not in ("public", "private", "s-maxage")
+    ]
+    return ", ".join(["private", *kept])
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a URL's host is this machine: localhost, 127.x.x.x or ::1 (RFC 6761 6.3)."""
+    return _LOOPBACK.fullmatch(host.removesuffix(".")) is not None
+
+
+def _purpose(name: str) -> str:
+    # With the prefix: what was read over plain HTTP is no session over TLS.
+    return f"session {name}"
+
+
+def _as_json(data: dict[str, object]) -> str:
+    import json  # a program without sessions may never need it
+
+    if not all(type(key) is str for key in data):
+        raise TypeError("the keys of a session are text")
+    try:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except TypeError as fault:
+        raise TypeError(f"{fault}: a session keeps what JSON can say") from None
