@@ -1,0 +1,216 @@
+"""App: a program's handlers by route, its error handlers, its folders, its sessions' secret.
+
+It is filled by decorators and keeps what they say; `App.sender` gives the function from a
+request to its response that a server serves and a client in memory calls (answering.py). Its
+law: what could not be served is refused when it is registered, not when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from crlf.message.reference import encode_path
+from crlf.message.request import Request
+from crlf.message.url import Pairs, build_pairs
+from crlf.ports import InThread
+from crlf.rules.routes import Pattern, Routes
+from crlf.rules.sessions import IDLE, LIFETIME, Secret, SignedSessions, signed_sessions
+from crlf.server.answering import answering
+from crlf.server.answers import InFolder
+from crlf.server.files import Folder
+from crlf.server.handlers import Catchers, Endpoint, H, Send, check_handler, name_of
+
+
+class _Route(NamedTuple):
+    pattern: str
+    methods: tuple[str, ...]
+    endpoint: Endpoint
+    name: str
+
+
+class _Mount(NamedTuple):
+    prefix: str
+    app: App
+
+
+class App:
+    """A web application: routes, error handlers, sessions.
+
+    secret: signs sessions; bytes or text of at least 16 bytes, or several of which the first
+    signs and all verify. session_cookie: the cookie's name, which gets the prefix __Host- where
+    it is secure. session_idle, session_lifetime: seconds. secure_cookies: True behind a proxy
+    that has the TLS, False to allow sessions over plain HTTP; by default they are over HTTPS,
+    and on loopback. debug: show tracebacks to visitors on this machine.
+    """
+
+    def __init__(
+        self,
+        secret: Secret | None = None,
+        *,
+        session_cookie: str = "session",
+        session_idle: int = IDLE,
+        session_lifetime: int = LIFETIME,
+        secure_cookies: bool | None = None,
+        debug: bool = False,
+    ) -> None:
+        self.debug = debug
+        self.sessions: SignedSessions | None = None
+        if secret is not None:
+            self.sessions = signed_sessions(
+                secret, session_cookie, session_idle, session_lifetime, secure_cookies
+            )
+        self.catchers = Catchers()
+        self.routes: Routes[Endpoint] = Routes()
+        self._added: list[_Route] = []
+        self._mounts: list[_Mount] = []  # what is in this one
+        self._places: list[_Mount] = []  # where this one is
+
+    # -- routes
+
+    def route(
+        self, pattern: str, methods: Iterable[str] = ("GET",), *, name: str | None = None
+    ) -> Callable[[H], H]:
+        """Let the decorated handler answer a path: "/part/{number:int}" calls f(request, number).
+
+        What slots take is told by Pattern. GET answers HEAD, and OPTIONS answers by itself.
+        name: for `url`; the handler's by default. Raises ValueError for a route that is taken
+        or cannot be, TypeError for a handler that does not take what the route gives.
+        """
+        listed = (methods,) if isinstance(methods, str) else tuple(methods)
+
+        def register(handler: H) -> H:
+            check_handler(handler, Pattern(pattern).names, pattern)
+            called = name or name_of(handler)
+            self._add(_Route(pattern, listed, Endpoint(handler, called), called))
+            return handler
+
+        return register
+
+    def get(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+        """Let the decorated handler answer GET and HEAD of a path; see `route`."""
+        return self.route(pattern, ("GET",), name=name)
+
+    def post(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+        """Let the decorated handler answer POST to a path; see `route`."""
+        return self.route(pattern, ("POST",), name=name)
+
+    def put(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+        """Let the decorated handler answer PUT of a path; see `route`."""
+        return self.route(pattern, ("PUT",), name=name)
+
+    def patch(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+        """Let the decorated handler answer PATCH of a path; see `route`."""
+        return self.route(pattern, ("PATCH",), name=name)
+
+    def delete(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+        """Let the decorated handler answer DELETE of a path; see `route`."""
+        return self.route(pattern, ("DELETE",), name=name)
+
+    def mount(self, prefix: str, app: App) -> None:
+        """Let another application answer what is below a prefix, such as "/admin".
+
+        Its routes, also those added later, become routes here, with its own error handlers
+        first. The session is the outer application's, if that has a secret.
+        """
+        _check_prefix(prefix)
+        if app is self or self._is_in(app):
+            raise ValueError("an application cannot be mounted in itself")
+        for added in app._added:
+            self._add(added._replace(pattern=prefix + added.pattern))
+        self._mounts.append(_Mount(prefix, app))
+        app._places.append(_Mount(prefix, self))
+
+    def folder(
+        self,
+        prefix: str,
+        path: str | Path,
+        *,
+        index: str | None = "index.html",
+        listing: bool = False,
+        follow_symlinks: bool = False,
+        hidden: bool = False,
+        name: str | None = None,
+    ) -> None:
+        """Let the files of a folder answer what is below a prefix: app.folder("/static", path).
+
+        What is served and what not is told by Folder. name: for `url`, with the rest of the
+        path as subpath; the prefix without its slashes by default.
+        """
+        if prefix != "/":
+            _check_prefix(prefix)
+        below = prefix.rstrip("/")
+        files = Folder(
+            path, index=index, listing=listing, follow_symlinks=follow_symlinks, hidden=hidden
+        )
+
+        async def find_file(_: Request, subpath: str) -> InFolder:
+            return InFolder(files, subpath)
+
+        called = name or prefix.strip("/")
+        self._add(_Route(below + "/{subpath:path}", ("GET",), Endpoint(find_file, called), called))
+
+    def _is_in(self, app: App) -> bool:
+        return any(place.app is app or place.app._is_in(app) for place in self._places)
+
+    def _add(self, route: _Route) -> None:
+        endpoint = route.endpoint.within(self.catchers, self.sessions)
+        self.routes.add(Pattern(route.pattern), route.methods, endpoint, route.name)
+        added = route._replace(endpoint=endpoint)
+        self._added.append(added)
+        for place in self._places:
+            place.app._add(added._replace(pattern=place.prefix + route.pattern))
+
+    def url(self, name: str, query: Pairs | None = None, /, **values: object) -> str:
+        """Write the path of a route by its name: app.url("part", number=7) is "/part/7".
+
+        query: names and values for after the question mark. Raises ValueError when there is no
+        such route, or values do not fit it, or this application is mounted in two places.
+        """
+        path = self._prefix() + self.routes.url(name, values)
+        written = build_pairs(query) if query is not None else ""
+        return f"{path}?{written}" if written else path
+
+    def _prefix(self) -> str:
+        if not self._places:
+            return ""
+        if len(self._places) > 1:
+            raise ValueError("mounted in two places: ask the outer application for its url()")
+        return self._places[0].app._prefix() + encode_path(self._places[0].prefix)
+
+    # -- errors
+
+    def on_error(self, what: int | type[Exception]) -> Callable[[H], H]:
+        """Let the decorated handler answer for a status or an exception: f(request, error).
+
+        What it returns is an answer with the error's status, unless it says another.
+        """
+
+        def register(handler: H) -> H:
+            self.catchers.add(what, handler)
+            return handler
+
+        return register
+
+    def catchers_at(self, path: str) -> tuple[Catchers, ...]:
+        """Whose error handlers count for a path that no route has, innermost first."""
+        for prefix, app in self._mounts:
+            before = encode_path(prefix)
+            if path == before or path.startswith(before + "/"):
+                return (*app.catchers_at(path[len(before) :]), self.catchers)
+        return (self.catchers,)
+
+    # -- being served
+
+    def sender(self, in_thread: InThread, now: Callable[[], float]) -> Send:
+        """Return what answers requests: `async def answer(request) -> Response`. It never raises.
+
+        in_thread: runs handlers that are `def`. now: seconds since 1970, for sessions.
+        """
+        return answering(self, in_thread, now)
+
+
+def _check_prefix(prefix: str) -> None:
+    if not Pattern(prefix).is_literal or prefix.endswith("/"):
+        raise ValueError(f"a prefix is like /admin: no slots, no slash at its end; not {prefix!r}")

@@ -1,0 +1,183 @@
+"""Handlers: the functions of a program that answer requests, and what is known of each.
+
+A handler is looked at once, when it is registered: whether it waits, and whether it takes what
+its route has to give. Its law: a handler that could not be called is refused then, by name, and
+not when the first visitor comes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from crlf.message.errors import BadParameter, Malformed, TooLarge
+from crlf.message.request import Request
+from crlf.message.response import Response
+from crlf.rules.sessions import SignedSessions
+from crlf.server.answers import Refused
+
+Handler = Callable[..., Any]  # of a request, and what its route gives by name
+H = TypeVar("H", bound=Handler)
+Send = Callable[[Request], Awaitable[Response]]
+
+# Where in crlf an error came from: the visitor's message was read ...
+_READING: Final = ("crlf.message.request", "crlf.message.params")
+# ... or one of our own was made, which is never the visitor's fault.
+_WRITING: Final = (
+    "crlf.client",
+    "crlf.message.headers",
+    "crlf.message.response",
+    "crlf.rules.sessions",
+    "crlf.server.answers",
+)
+_MAKING: Final = ("Request.__init__", "Request.with", "Request.redirected", "SetCookie.")
+
+
+class Catchers:
+    """An application's handlers for errors, by exception and by status."""
+
+    __slots__ = ("by_kind", "by_status")
+
+    def __init__(self) -> None:
+        self.by_kind: dict[type[BaseException], Handler] = {}
+        self.by_status: dict[int, Handler] = {}
+
+    def add(self, what: object, handler: Handler) -> None:
+        """Let a handler answer for an error. Raises TypeError, ValueError for what is none."""
+        if isinstance(what, int):
+            if not 400 <= what <= 599:
+                raise ValueError(f"{what} is the status of no error: that is 400 to 599")
+            self.by_status[what] = handler
+        elif isinstance(what, type) and issubclass(what, Exception):
+            self.by_kind[what] = handler
+        else:
+            raise TypeError(f"on_error takes a status or an exception, not {what!r}")
+
+    def find(self, error: Exception, status_code: int) -> Handler | None:
+        """Pick the handler for an error: by its closest class, then by the status.
+
+        A handler for Exception is meant for what nobody expected, so it is not asked about 404.
+        """
+        for kind in type(error).__mro__:
+            if kind is Exception and status_code != 500:
+                break
+            if kind in self.by_kind:
+                return self.by_kind[kind]
+        return self.by_status.get(status_code)
+
+    def expects(self, error: Exception) -> bool:
+        """Whether a handler is for this very kind of error, so that it is no accident."""
+        return any(kind in self.by_kind for kind in type(error).__mro__ if kind is not Exception)
+
+
+class Endpoint:
+    """What answers a route: a handler, and the applications that it belongs to.
+
+    catchers: theirs, the innermost application's first. sessions: those of the outermost one
+    that has a secret. is_async: it waits by itself; otherwise it is run in a thread.
+    """
+
+    __slots__ = ("catchers", "handler", "is_async", "name", "sessions")
+
+    def __init__(
+        self,
+        handler: Handler,
+        name: str,
+        catchers: tuple[Catchers, ...] = (),
+        sessions: SignedSessions | None = None,
+    ) -> None:
+        self.handler = handler
+        self.name = name
+        self.is_async = waits(handler)
+        self.catchers = catchers
+        self.sessions = sessions
+
+    def within(self, catchers: Catchers, sessions: SignedSessions | None) -> Endpoint:
+        """The same, in one more application; the outer one's sessions are those of the site."""
+        around = (*self.catchers, catchers)
+        return Endpoint(self.handler, self.name, around, sessions or self.sessions)
+
+    def catcher(self, error: Exception, status_code: int) -> Handler | None:
+        """Pick the handler for an error, of the innermost application that has one."""
+        found = (catchers.find(error, status_code) for catchers in self.catchers)
+        return next((handler for handler in found if handler is not None), None)
+
+
+def waits(handler: Handler) -> bool:
+    """Tell whether calling a handler gives something to wait for."""
+    if inspect.iscoroutinefunction(handler):
+        return True
+    return inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
+
+
+def name_of(handler: Handler) -> str:
+    """The name that a handler has when it is given no other."""
+    return str(getattr(handler, "__name__", type(handler).__name__))
+
+
+def check_handler(handler: Handler, given: Iterable[str], pattern: str) -> None:
+    """Raise TypeError unless a handler can be called with a request and these values by name."""
+    name = name_of(handler)
+    if not callable(handler):
+        raise TypeError(f"{pattern} needs a function to answer it, not {handler!r}")
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise TypeError(f"{name}() yields; return stream(...) of a generator instead")
+    try:
+        parameters = list(inspect.signature(handler).parameters.values())
+    except (TypeError, ValueError):
+        return  # written in C; it says nothing of itself
+    given = tuple(given)
+    kinds = [parameter.kind for parameter in parameters]
+    if not kinds or kinds[0] in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD):
+        raise TypeError(f"{name}() takes no request, which is what comes first")
+    if parameters[0].name in given:
+        raise TypeError(f"{name}() takes {parameters[0].name!r} first, where the request comes")
+    others = parameters if kinds[0] is inspect.Parameter.VAR_POSITIONAL else parameters[1:]
+    by_name = {
+        parameter.name: parameter
+        for parameter in others
+        if parameter.kind
+        in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    }
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        untaken = [value for value in given if value not in by_name]
+        if untaken:
+            raise TypeError(f"{name}() does not take {untaken[0]!r}, which {pattern} gives")
+    for parameter in others:
+        optional = parameter.default is not inspect.Parameter.empty or parameter.kind in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        )
+        if not optional and (parameter.name not in given or parameter.name not in by_name):
+            raise TypeError(f"{name}() wants {parameter.name!r}, which {pattern} does not give")
+
+
+def status_of(error: Exception) -> int:
+    """The status that an error out of a handler is answered with; 500 when it is our fault.
+
+    Malformed and TooLarge are the visitor's fault when Request or Params read what he sent, or a
+    parser that the handler called, or when the handler raised them itself; they are ours when a
+    field of an answer would not do, or when another server sent it.
+    """
+    if isinstance(error, Refused):
+        return error.status_code
+    if isinstance(error, Malformed | TooLarge) and 400 <= error.status_code <= 499:
+        return error.status_code if _is_of_the_request(error) else 500
+    return 500
+
+
+def _is_of_the_request(error: Exception) -> bool:
+    if isinstance(error, BadParameter):
+        return True
+    frame: TracebackType | None = error.__traceback__
+    while frame is not None:
+        module = str(frame.tb_frame.f_globals.get("__name__"))
+        function = frame.tb_frame.f_code.co_qualname
+        if module.startswith(_WRITING) or function.startswith(_MAKING):
+            return False
+        if module in _READING:
+            return True
+        frame = frame.tb_next
+    return True
