@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -632,6 +633,29 @@ def test_an_error_page_may_look_at_the_session() -> None:
     assert (response.text, response.headers["vary"]) == ("seen 1", "Cookie")
 
 
+@pytest.mark.rfc("9111", "7.3")
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        (None, "private"),
+        ("public, max-age=60", "private, max-age=60"),
+        ("no-store", "no-store"),
+        ("private", "private"),
+        ("max-age=5, private", "private, max-age=5"),
+    ],
+)
+def test_a_cookie_of_the_handlers_own_is_not_shared(said: str | None, sent: str) -> None:
+    fields = [("set-cookie", "a=1"), ("set-cookie", "b=2")]
+    if said is not None:
+        fields.append(("cache-control", said))
+    headers = ask(returning(text("x", headers=fields))).headers
+    assert headers["cache-control"] == sent
+    assert headers.get_all("set-cookie") == ["a=1", "b=2"]
+    app = App()
+    app.on_error(404)(lambda request, error: text("x", 404, fields))
+    assert ask(app).headers["cache-control"] == sent
+
+
 def test_without_a_secret_there_is_no_session(errors: pytest.LogCaptureFixture) -> None:
     app = App()
     app.get("/")(lambda request: request.session["x"])
@@ -860,3 +884,28 @@ def test_one_route_is_registered_once() -> None:
     with pytest.raises(ValueError, match="taken"):
         app.get("/")(lambda request: "y")
     assert ask(app).text == "x"
+
+
+@pytest.mark.parametrize("target", ["/accident", "/nothing", "/%", "/refuse"])
+def test_an_answered_error_is_forgotten_at_once(target: str) -> None:
+    """Not when the collector of cycles comes by: an error holds its handler's whole frame."""
+    app = App()
+
+    @app.get("/accident")
+    def accident(request: Request) -> str:
+        raise KeyError
+
+    @app.get("/refuse")
+    async def refuse(request: Request) -> str:
+        raise Refused(404)
+
+    send = app.sender(at_once, lambda: NOW)
+    request = Request.received(("GET", target, Headers(), "1.1"), b"", Received())
+    run_sync(send(request))  # type: ignore[arg-type]
+    gc.collect()
+    gc.disable()
+    try:
+        run_sync(send(request))  # type: ignore[arg-type]
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -18,6 +18,7 @@ from crlf.message.status import explain, reason_of
 NOSNIFF: Final = ("x-content-type-options", "nosniff")  # the declared type is the type
 
 _OFFERED: Final = ("text/plain", "text/html")  # of equals the first
+_ANYTHING: Final = (None, "", "*/*")
 _PLAIN: Final = Headers(
     [("content-type", "text/plain; charset=utf-8"), ("vary", "Accept"), NOSNIFF]
 )
@@ -74,7 +75,8 @@ def error_response(
     if not sentence:
         sentence, _, meant = explain(status_code).rpartition(" [")
         rule = rule or meant.rstrip("]")
-    if best_media_type(accept, _OFFERED) == "text/html":
+    wants_page = accept not in _ANYTHING and best_media_type(accept, _OFFERED) == "text/html"
+    if wants_page:
         more = f"<p><small>{escape(rule)}</small></p>\n" if rule else ""
         more += f'<pre tabindex="0">{escape(detail)}</pre>\n' if detail else ""
         text = _PAGE.format(title=escape(title), sentence=escape(sentence), more=more)

@@ -273,6 +273,16 @@ def _private_headers(headers: Headers, is_set: bool) -> Headers:
     return Headers((*kept, ("vary", vary), ("cache-control", control)))
 
 
+def without_shared_caching(response: Response) -> Response:
+    """Return a response as one that a shared cache does not keep, since it sets a cookie.
+
+    A cache that stored it would hand the cookie to everybody (RFC 9111 7.3).
+    """
+    control = response.headers.get("cache-control", "")
+    private = _private_control(control)
+    return response if private == control else response.with_field("cache-control", private)
+
+
 def _private_control(value: str) -> str:
     directives = split_list(value)
     names = [directive.partition("=")[0].lower() for directive in directives]

@@ -20,7 +20,7 @@ from crlf.message.response import Response
 from crlf.ports import InThread
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS, NO_VALUES, Found, Missed, Routes
-from crlf.rules.sessions import Opener, SignedSessions, is_loopback
+from crlf.rules.sessions import Opener, SignedSessions, is_loopback, without_shared_caching
 from crlf.server.answers import FileAnswer, InFolder, Refused, response_of
 from crlf.server.handlers import Catchers, Endpoint, Handler, Send, name_of, status_of, waits
 
@@ -64,10 +64,11 @@ def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send
                 result = await endpoint.handler(request)
             if type(result) is not Response:
                 result = await service.response_of(result, request, endpoint.name)
+            if result.headers.first("set-cookie") is not None:
+                result = without_shared_caching(result)
             return result if opener is None else service.kept(opener, result)
         except Exception as error:
-            failure = error
-        return await service.failed(request, failure, endpoint, opener)
+            return await service.failed(request, error, endpoint, opener)
 
     return answer
 
@@ -137,10 +138,10 @@ class _Service:
                 return found
             return self._missed(request, path, found), NO_VALUES
         except Exception as fault:
-            refusal = fault
+            faults = [fault]
 
         async def refuse(_: Request) -> Response:
-            raise refusal
+            raise faults.pop()  # an error that its own traceback led to would stay in memory
 
         return self._own(refuse, path), NO_VALUES
 
@@ -204,7 +205,9 @@ class _Service:
             result = await catcher(request, error)
         else:
             result = await self._in_thread(partial(_call, catcher, request, error))
-        return await self.response_of(result, request, name_of(catcher), status_code)
+        response = await self.response_of(result, request, name_of(catcher), status_code)
+        sets_cookie = response.headers.first("set-cookie") is not None
+        return without_shared_caching(response) if sets_cookie else response
 
     def _page(self, request: Request, error: Exception, status_code: int) -> Response:
         accept = request.headers.get("accept")

@@ -34,6 +34,7 @@ JSON: Final = Headers([("content-type", "application/json"), NOSNIFF])
 OCTETS: Final = Headers([("content-type", "application/octet-stream"), NOSNIFF])
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+BODILESS: Final = frozenset({204, 205, 304})  # RFC 9110 15.3.5, 15.3.6, 15.4.5
 # RFC 9110 15.5.2, 15.5.6, 15.5.22: the field without which a status must not be sent.
 MUST_HAVE: Final = {401: "www-authenticate", 405: "allow", 426: "upgrade"}
 
@@ -175,6 +176,8 @@ def response_of(result: object, whose: str, status_code: int = 200) -> Response:
         if type(code) is not int or not 200 <= code <= 599:
             raise TypeError(f"{whose}() returned {code!r} where a status from 200 to 599 stands")
         response = response_of(content, whose, code)
+        if code in BODILESS and response.body:
+            raise TypeError(f"{whose}() returned content with {code}, which has none")
         return response.with_headers(_with(response.headers, *fields)) if fields else response
     if result is None:
         raise TypeError(f'{whose}() returned nothing; an empty answer is written ("", 204)')
