@@ -29,9 +29,12 @@ NOW = 1_800_000_000
 SESSIONS = SignedSessions((KEY,))
 
 
+PEER = ("192.0.2.7", 50000)
+
+
 def request(cookie: str = "", host: str = "localhost", scheme: str = "http") -> Request:
     fields = [("host", host)] + ([("cookie", cookie)] if cookie else [])
-    return Request.received(("GET", "/", Headers(fields), "1.1"), b"", Received(scheme))
+    return Request.received(("GET", "/", Headers(fields), "1.1"), b"", Received(scheme, PEER))
 
 
 def visit(
@@ -301,6 +304,12 @@ def test_on_loopback_plain_http_will_do(host: str) -> None:
 def test_over_plain_http_there_is_no_session(host: str) -> None:
     with pytest.raises(LocalError, match="serve HTTPS"):
         SESSIONS.open(request(host=host), NOW)
+
+
+def test_in_memory_nobody_is_on_the_way() -> None:
+    fields = [("host", "shop.example")]
+    inside = Request.received(("GET", "/", Headers(fields), "1.1"), b"", Received())
+    assert SESSIONS.open(inside, NOW) == {}
 
 
 def test_plain_http_can_be_allowed_and_forbidden() -> None:

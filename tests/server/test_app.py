@@ -667,11 +667,12 @@ def test_sessions_are_for_https_unless_told(errors: pytest.LogCaptureFixture) ->
     https = Received("https")
     secure = ask(counting(), host="shop.example", where=https).headers["set-cookie"]
     assert secure.startswith("__Host-session=")
-    assert ask(counting(), host="shop.example").status_code == 500
+    plain = Received(peer=("192.0.2.1", 5))
+    assert ask(counting(), host="shop.example", where=plain).status_code == 500
     assert "serve HTTPS" in errors.text
-    assert ask(counting(), "/plain", host="shop.example").status_code == 200
+    assert ask(counting(), "/plain", host="shop.example", where=plain).status_code == 200
     risky = counting(secure_cookies=False, session_cookie="__Host-mine")
-    assert ask(risky, host="shop.example").headers["set-cookie"].startswith("mine=")
+    assert ask(risky, host="shop.example", where=plain).headers["set-cookie"].startswith("mine=")
     assert "Secure" in ask(counting(secure_cookies=True)).headers["set-cookie"]
 
 

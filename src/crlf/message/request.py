@@ -17,6 +17,7 @@ from crlf.message.fields.cookies import parse_cookies
 from crlf.message.fields.media import parse_media_type
 from crlf.message.headers import Headers
 from crlf.message.params import MAX_PAIRS, Params, parse_pairs
+from crlf.message.session import Session
 from crlf.message.target import Target, parse_target
 from crlf.message.url import URL
 
@@ -181,15 +182,15 @@ class Request:
         return self._extras
 
     @property
-    def session(self) -> dict[str, object]:
+    def session(self) -> Session:
         """What the application remembers of this visitor. Needs App(secret=...)."""
         session = self.extras.get("session")
         if session is None:
             raise RuntimeError("no sessions here: make the application with App(secret=...)")
-        if callable(session):
+        if not isinstance(session, Session) and callable(session):
             session = self.extras["session"] = session()
-        if not isinstance(session, dict):
-            raise TypeError(f"extras['session'] is no dict but {type(session).__name__}")
+        if not isinstance(session, Session):
+            raise TypeError(f"extras['session'] is no Session but {type(session).__name__}")
         return session
 
     # -- copies

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from crlf.message.content import parse_json
 from crlf.message.errors import BadSignature, LocalError, Malformed, TooLarge
@@ -22,6 +22,7 @@ from crlf.message.grammar import parse_digits, split_list
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
+from crlf.message.session import Session
 from crlf.wire.signing import MIN_KEY, sign, unsign
 
 DAY: Final = 24 * 60 * 60
@@ -33,79 +34,6 @@ HOST_PREFIX: Final = "__Host-"  # browsers take it only with Secure, Path=/ and 
 _LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|(?:[a-z0-9_-]+\.)*+localhost|::1")
 
 Secret = str | bytes | Sequence[str | bytes]
-
-
-class Session(dict[str, object]):
-    """A visitor's data: a dict of what JSON can say.
-
-    Nested lists and dicts may be changed in place. What JSON has no words for comes back as
-    something else: a tuple as a list, a number as a key as text. After the head of the answer
-    is made nothing can be kept any more, and changing raises RuntimeError.
-    """
-
-    __slots__ = ("_is_over", "cookie", "is_rotated", "made", "saved", "seen")
-
-    def __init__(
-        self, cookie: str, data: dict[str, object], made: int, seen: int, saved: str = ""
-    ) -> None:
-        super().__init__(data)
-        self.cookie = cookie  # the name of the one that it came in, or will go out in
-        self.made = made  # seconds since 1970, as is seen: when the visitor last got the cookie
-        self.seen = seen
-        self.saved = saved  # the data as JSON, as the visitor has it; "" when there is none
-        self.is_rotated = False
-        self._is_over = False
-
-    def rotate(self) -> None:
-        """Begin anew with the same data: after a login, a logout, a change of rights.
-
-        The lifetime starts again. A signed cookie that was copied before stays good until it
-        is too old: there is no record of it that could be deleted.
-        """
-        self._still_open()
-        self.is_rotated = True
-
-    def close(self) -> str:
-        """Allow no further change, and give the data as JSON. Raises TypeError, ValueError."""
-        self._is_over = True
-        return _as_json(self)
-
-    def _still_open(self) -> None:
-        if self._is_over:
-            raise RuntimeError("the session was changed after the head of the answer was made")
-
-    def __setitem__(self, key: str, value: object) -> None:
-        self._still_open()
-        super().__setitem__(key, value)
-
-    def __delitem__(self, key: str) -> None:
-        self._still_open()
-        super().__delitem__(key)
-
-    def __ior__(self, other: Any) -> Session:  # type: ignore[override,misc]
-        self.update(other)
-        return self
-
-    def update(self, *others: Any, **values: object) -> None:
-        self._still_open()
-        super().update(*others, **values)
-
-    def setdefault(self, key: str, default: object = None) -> object:
-        self._still_open()
-        return super().setdefault(key, default)
-
-    def pop(self, key: str, *default: Any) -> Any:
-        self._still_open()
-        return super().pop(key, *default)
-
-    def popitem(self) -> tuple[str, object]:
-        self._still_open()
-        return super().popitem()
-
-    def clear(self) -> None:
-        """Forget everything: the visitor is told to delete the cookie."""
-        self._still_open()
-        super().clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +118,7 @@ class SignedSessions:
         url = request.url
         if url.scheme == "https" or self.secure:
             return HOST_PREFIX + self.cookie
-        if self.secure is None and not is_loopback(url.host):
+        if self.secure is None and request.peer is not None and not is_loopback(url.host):
             raise LocalError(
                 "a session over plain HTTP, where anybody on the way could take it over: serve "
                 "HTTPS, or make the application with App(secure_cookies=True) when a proxy in "
@@ -304,14 +232,3 @@ def is_loopback(host: str) -> bool:
 def _purpose(name: str) -> str:
     # With the prefix: what was read over plain HTTP is no session over TLS.
     return f"session {name}"
-
-
-def _as_json(data: dict[str, object]) -> str:
-    import json  # a program without sessions may never need it
-
-    if not all(type(key) is str for key in data):
-        raise TypeError("the keys of a session are text")
-    try:
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except TypeError as fault:
-        raise TypeError(f"{fault}: a session keeps what JSON can say") from None

@@ -1,0 +1,42 @@
+# Made by scripts/stubs.py from the table beside it.
+from crlf.wire.engine import Engine as Engine
+from crlf.wire.forms import build_form as build_form
+from crlf.wire.forms import parse_form as parse_form
+from crlf.wire.h1.client import ClientEngine as ClientEngine
+from crlf.wire.h1.server import ServerEngine as ServerEngine
+from crlf.wire.limits import CLIENT_LIMITS as CLIENT_LIMITS
+from crlf.wire.limits import Limits as Limits
+from crlf.wire.limits import SERVER_LIMITS as SERVER_LIMITS
+from crlf.wire.multipart import MultipartLimits as MultipartLimits
+from crlf.wire.multipart import MultipartParser as MultipartParser
+from crlf.wire.parts import Closed as Closed
+from crlf.wire.parts import Data as Data
+from crlf.wire.parts import End as End
+from crlf.wire.parts import Part as Part
+from crlf.wire.parts import RequestHead as RequestHead
+from crlf.wire.parts import ResponseHead as ResponseHead
+from crlf.wire.parts import Switched as Switched
+from crlf.wire.signing import sign as sign
+from crlf.wire.signing import unsign as unsign
+
+__all__ = [
+    "CLIENT_LIMITS",
+    "ClientEngine",
+    "Closed",
+    "Data",
+    "End",
+    "Engine",
+    "Limits",
+    "MultipartLimits",
+    "MultipartParser",
+    "Part",
+    "RequestHead",
+    "ResponseHead",
+    "SERVER_LIMITS",
+    "ServerEngine",
+    "Switched",
+    "build_form",
+    "parse_form",
+    "sign",
+    "unsign",
+]
