@@ -50,13 +50,24 @@ class BlockingStream:
     interrupted more often than its timeout is long waits longer than it asked for.
     """
 
-    __slots__ = ("_most", "_read_timer", "_socket", "_timed_by_kernel", "_write_timer", "facts")
+    __slots__ = (
+        "_lost",
+        "_most",
+        "_read_timer",
+        "_socket",
+        "_timed_by_kernel",
+        "_write_timer",
+        "facts",
+    )
 
     def __init__(self, connected: socket.socket, facts: StreamFacts | None = None) -> None:
         connected.settimeout(None)
         self._socket = connected
         # A socket that was patched (gevent) waits elsewhere, and must know of the timer.
         self._timed_by_kernel = _KERNEL_TIMERS and isinstance(connected, _socket.socket)
+        self._lost = (
+            ""  # why the connection broke: the kernel says so once, and then calls it an end
+        )
         self._most = _PIECE
         self._read_timer = _FOREVER  # seconds after which the kernel gives a recv up
         self._write_timer = _FOREVER
@@ -78,6 +89,8 @@ class BlockingStream:
             self._most = _LARGE_PIECE
         elif self._most != _PIECE:
             self._most = _PIECE
+        elif not data and self._lost:
+            raise ReadFailed(f"connection lost: {self._lost}", phase="read")
         return data
 
     async def write(self, data: bytes, deadline: float | None) -> None:
@@ -128,7 +141,8 @@ class BlockingStream:
                 return self._socket.recv(self._most)
             except OSError as again:
                 fault = again
-        raise ReadFailed(f"connection lost: {self._reason(fault)}", phase="read") from None
+        self._note(fault)
+        raise ReadFailed(f"connection lost: {self._lost}", phase="read") from None
 
     def _write_rest(self, rest: memoryview, deadline: float | None, began: float) -> None:
         """Send what one call did not take, until the deadline."""
@@ -141,12 +155,21 @@ class BlockingStream:
 
     def _check_write(self, fault: OSError, deadline: float | None, began: float) -> None:
         """Raise what a fault means for a write; return when it was only a timer."""
-        if not is_timer(fault):
-            raise WriteFailed(f"connection lost: {self._reason(fault)}", phase="write") from None
-        self._set_write_timer(deadline, began)
+        if is_timer(fault):
+            self._set_write_timer(deadline, began)
+            return
+        if isinstance(fault, BrokenPipeError) and self._socket.fileno() >= 0 and not self._lost:
+            # Either end has ended in order, so that what is left to read is worth reading.
+            raise WriteFailed("cannot send: the connection was ended", phase="write") from None
+        self._note(fault)
+        raise WriteFailed(f"connection lost: {self._lost}", phase="write") from None
 
-    def _reason(self, fault: OSError) -> str:
-        return "closed by us" if self._socket.fileno() < 0 else reason_of(fault)
+    def _note(self, fault: OSError) -> None:
+        """Remember the first reason why the connection broke."""
+        if self._socket.fileno() < 0:
+            self._lost = "closed by us"
+        elif not self._lost:
+            self._lost = reason_of(fault)
 
     # -- timers
 

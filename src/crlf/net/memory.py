@@ -196,6 +196,13 @@ class MemoryStream:
         incoming.chunks.clear()
         incoming.bell.ring()
 
+    def reset(self) -> None:
+        """Break the connection, as a peer that crashed does; what is under way is lost."""
+        for way in (self._incoming, self._outgoing):
+            way.chunks.clear()
+            way.size = 0
+            way.lose("Connection reset by peer")
+
     def has_arrived(self) -> bool:
         """Whether a read would return at once."""
         way = self._incoming
