@@ -78,7 +78,8 @@ class AsyncClient(Verbs[Coroutine[Any, Any, Response]]):
     ) -> AsyncIterator[AsyncStreamedResponse]:
         """Send a request and give its response with the content still to come.
 
-        For `async with`; the total timeout does not apply, the one between reads does.
+        For `async with`; the client's total timeout does not apply, only one given here does,
+        and the one between reads.
         """
         incoming, response = await self._core.open(method, url, options)
         try:

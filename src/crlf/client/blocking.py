@@ -30,7 +30,8 @@ class Client(Verbs[Response]):
     for no end. limits: of the connection pool. verify: True for the system's trust store, a
     path to a CA file or folder, or False for no check at all. cert: a PEM path, or (certificate,
     key). follow_redirects: None for GET and HEAD, True for all, False for none. auth: (user,
-    password) for Basic. app: an App to talk to in memory instead of the network.
+    password) for Basic. app: an App to talk to in memory instead of the network. network:
+    another one than the machine's, as a test or a tap has it.
     """
 
     def __init__(
@@ -45,17 +46,17 @@ class Client(Verbs[Response]):
         auth: tuple[str, str] | None = None,
         cookies: Mapping[str, str] | None = None,
         app: Application | None = None,
+        network: Network | None = None,
     ) -> None:
         options = client_options(
             headers, timeout, limits, verify, cert, follow_redirects, auth, cookies
         )
-        network: Network
-        if app is None:
-            network = BlockingNetwork()
-        else:
+        if app is not None:
             from crlf.client.inside import memory_network  # it brings asyncio, 60 ms
 
             network = memory_network(app)
+        elif network is None:
+            network = BlockingNetwork()
         self._core = Core(options, network, CookieJar(guard=network.new_bell()))
 
     @property
@@ -77,7 +78,8 @@ class Client(Verbs[Response]):
     ) -> StreamedResponse:
         """Send a request and return its response with the content still to come.
 
-        Use it in a `with` block; the total timeout does not apply, the one between reads does.
+        Use it in a `with` block; the client's total timeout does not apply, only one given here
+        does, and the one between reads.
         """
         refuse_inside_loop()
         incoming, response = run_sync(self._core.open(method, url, options))

@@ -56,7 +56,10 @@ class Core:
     ) -> tuple[Incoming, Response]:
         """Send a request and return its response with the body still to come."""
         request = self._dressing.request(method, url, options)
-        budget = Budget(self._timeout(options).without_total(), self.network.now)
+        timeout = self._timeout(options)
+        if "timeout" not in options:
+            timeout = timeout.without_total()  # how long a stream flows, nobody can know before
+        budget = Budget(timeout, self.network.now)
         pool, tls = self._pool, self.options.tls
         opened: list[Incoming] = []
 

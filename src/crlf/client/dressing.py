@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from crlf.client.forms import build_body
-from crlf.client.options import ClientOptions, HeaderInput, RequestOptions
+from crlf.client.options import AddedHeaders, ClientOptions, RequestOptions
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.request import Request
 from crlf.message.url import URL
@@ -82,12 +82,14 @@ class Dressing:
         return headers
 
 
-def _merged(headers: Headers, added: HeaderInput) -> Headers:
+def _merged(headers: Headers, added: AddedHeaders) -> Headers:
     """Put a user's fields over the standing ones; a value of None takes a field away."""
-    if isinstance(added, Mapping) and not isinstance(added, Headers):
-        gone = [name for name, value in added.items() if value is None]
+    if isinstance(added, Headers):
+        over = added
+    else:
+        pairs = list(added.items() if isinstance(added, Mapping) else added)
+        gone = [name for name, value in pairs if value is None]
         if gone:
             headers = headers.without(*gone)
-            added = {name: value for name, value in added.items() if value is not None}
-    over = added if isinstance(added, Headers) else Headers(added)
+        over = Headers([(name, value) for name, value in pairs if value is not None])
     return headers.merged(over) if over is not EMPTY else headers

@@ -20,6 +20,8 @@ from crlf.rules.ledger import PoolLimits
 from crlf.wire.limits import CLIENT_LIMITS, Limits
 
 HeaderInput = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
+# Of one request; None takes away what the client would send.
+AddedHeaders = Headers | Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 Value = str | int | float | bool | None
 Pairs = Mapping[str, Value | Sequence[Value]] | Iterable[tuple[str, Value]]
 Content = bytes | str | BinaryIO | Iterable[bytes] | AsyncIterable[bytes]
@@ -36,8 +38,9 @@ class RequestOptions(TypedDict, total=False):
     params: appended to the URL's query. data: a form, sent urlencoded, or multipart when there
     are files. files: name to path, open file, bytes, or (filename, content[, type]).
     json: anything json.dumps takes. content: the body as it is. headers, cookies: added to the
-    client's own. auth: (user, password) for Basic. timeout: a Timeout, seconds in all, or None
-    for no end. follow_redirects: True for all methods, False for none; GET and HEAD otherwise.
+    client's own; a header of None takes one away. auth: (user, password) for Basic. timeout: a
+    Timeout, seconds in all, or None for no end. follow_redirects: True for all methods, False
+    for none; GET and HEAD otherwise.
     """
 
     params: Pairs | None
@@ -45,7 +48,7 @@ class RequestOptions(TypedDict, total=False):
     files: Files | None
     json: object
     content: Content | None
-    headers: HeaderInput | None
+    headers: AddedHeaders | None
     cookies: Mapping[str, str] | None
     auth: tuple[str, str] | None
     timeout: Timeout | float | None

@@ -38,6 +38,11 @@ class Streamed:
         return self._response.reason
 
     @property
+    def version(self) -> str:
+        """The version of HTTP that the server speaks: "1.1" or "1.0"."""
+        return self._response.version
+
+    @property
     def headers(self) -> Headers:
         """The header fields."""
         return self._response.headers
