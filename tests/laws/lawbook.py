@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "crlf"
 
 FLOORS = {
+    "lazy": 0,  # how a package exports: of no subject
     "message": 1,
     "wire": 2,
     "rules": 3,
@@ -110,7 +111,7 @@ def sample(text: str, path: str = "wire/sample.py") -> Module:
 
 def report(faults: Iterable[Fault]) -> str:
     """Write faults as lines that an editor can jump to; "" when there are none."""
-    return "\n".join(str(fault) for fault in sorted(faults))
+    return "\n".join(str(fault) for fault in sorted(set(faults)))
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import lawbook
+import stubs
 
 PUBLIC = ("crlf", "crlf.message", "crlf.wire", "crlf.rules", "crlf.client", "crlf.server")
 # What `import crlf` must not pull in: each takes milliseconds, or is what few programs need.
@@ -55,6 +57,24 @@ def test_a_package_with_modules_exports_names(package: str) -> None:
     modules = [m for m in lawbook.package() if m.department == home and "__" not in m.path]
     if modules:
         assert getattr(importlib.import_module(package), "__all__", []), f"{package}.__all__"
+
+
+def test_stubs_say_what_the_tables_say(capsys: pytest.CaptureFixture[str]) -> None:
+    """Type checkers read the stub, Python the table."""
+    stale = stubs.main(["--check"])
+    assert not stale, capsys.readouterr().err
+
+
+def test_a_stale_stub_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "__init__.py").write_text("HOMES = {'a.b': ('C',)}\n", encoding="utf-8")
+    monkeypatch.setattr(stubs, "SOURCE", tmp_path)
+    assert stubs.main(["--check"]) == 1
+    assert stubs.main([]) == 0
+    assert stubs.main(["--check"]) == 0
+    (tmp_path / "__init__.pyi").write_text("", encoding="utf-8")
+    assert stubs.main(["--check"]) == 1
 
 
 def test_a_breach_is_seen() -> None:
