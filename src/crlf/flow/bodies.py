@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from crlf.flow.connection import PIECE
 from crlf.message.body import Body
 from crlf.message.errors import ProtocolError, TooLarge, TransportError
 from crlf.message.headers import Headers
@@ -105,8 +106,7 @@ async def send_body(
         pieces = body.chunks()
         try:
             for piece in pieces:
-                connection.send(Data(_as_bytes(piece)))
-                await connection.flush(deadline_of())
+                await _send_piece(connection, piece, deadline_of)
         finally:
             close_if_it_can(pieces)
             let_go(body)
@@ -114,12 +114,23 @@ async def send_body(
     await connection.flush(deadline_of())
 
 
+async def _send_piece(connection: PartSink, piece: object, deadline_of: DeadlineOf) -> None:
+    """Send a piece; a large one in several, so that each has a deadline of its own."""
+    data = _as_bytes(piece)
+    if len(data) <= PIECE:
+        connection.send(Data(data))
+        await connection.flush(deadline_of())
+        return
+    for start in range(0, len(data), PIECE):
+        connection.send(Data(data[start : start + PIECE]))
+        await connection.flush(deadline_of())
+
+
 async def _send_waiting(connection: PartSink, body: Body, deadline_of: DeadlineOf) -> None:
     pieces = body.chunks_async()
     try:
         async for piece in pieces:
-            connection.send(Data(_as_bytes(piece)))
-            await connection.flush(deadline_of())
+            await _send_piece(connection, piece, deadline_of)
     finally:
         aclose = getattr(pieces, "aclose", None)
         if aclose is not None:
@@ -143,8 +154,7 @@ async def _send_from_thread(
 
     try:
         while (piece := await in_thread(lambda: lent.use(read))) is not None:
-            connection.send(Data(_as_bytes(piece)))
-            await connection.flush(deadline_of())
+            await _send_piece(connection, piece, deadline_of)
     finally:
         lent.let_go()
 

@@ -25,7 +25,10 @@ class Budget:
         self.total_at = None if timeout.total is None else self.began + timeout.total
 
     def until(self, seconds: float | None) -> float | None:
-        """Return the deadline of a phase that begins now and may take so many seconds."""
+        """Return the deadline of a phase that begins now and may take so many seconds.
+
+        `read` and `write` say the same again, since every exchange asks them a few times.
+        """
         total_at = self.total_at
         if seconds is None:
             return total_at
@@ -34,11 +37,19 @@ class Budget:
 
     def read(self) -> float | None:
         """Return the deadline for something to arrive."""
-        return self.until(self.timeout.read)
+        seconds, total_at = self.timeout.read, self.total_at
+        if seconds is None:
+            return total_at
+        deadline = self.now() + seconds
+        return deadline if total_at is None or deadline < total_at else total_at
 
     def write(self) -> float | None:
         """Return the deadline for a piece to be taken."""
-        return self.until(self.timeout.write)
+        seconds, total_at = self.timeout.write, self.total_at
+        if seconds is None:
+            return total_at
+        deadline = self.now() + seconds
+        return deadline if total_at is None or deadline < total_at else total_at
 
     @property
     def elapsed(self) -> float:

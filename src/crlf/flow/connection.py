@@ -6,6 +6,7 @@ wants to say back. It knows neither roles nor versions of HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from crlf.ports import Stream
@@ -13,6 +14,17 @@ from crlf.wire.engine import Engine
 from crlf.wire.parts import Part
 
 E = TypeVar("E", bound=Engine)
+PIECE = 256 * 1024  # bytes written at once; a deadline is for each, so that progress counts
+
+
+async def write_large(stream: Stream, data: bytes, deadline_of: Callable[[], float | None]) -> None:
+    """Send much data, with a deadline anew for every piece of it.
+
+    A peer is slow when it takes nothing, not when there is much to take. Raises WriteTimeout,
+    WriteFailed.
+    """
+    for start in range(0, len(data), PIECE):
+        await stream.write(data[start : start + PIECE], deadline_of())
 
 
 class Connection(Generic[E]):
@@ -41,6 +53,16 @@ class Connection(Generic[E]):
             engine.receive(data)
             part = engine.next_part()
         return part
+
+    async def fill(self, deadline: float | None) -> bool:
+        """Read once and hand it to the engine; tell whether anything came, or it was the end.
+
+        Raises ReadTimeout, ReadFailed.
+        """
+        data = await self.stream.read(deadline)
+        self.received += len(data)
+        self.engine.receive(data)
+        return bool(data)
 
     def send(self, part: Part) -> None:
         """Let the engine write a part; `flush` carries it out. Raises LocalError."""

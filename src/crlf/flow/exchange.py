@@ -7,20 +7,18 @@ an error, never half of one taken for the whole.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from functools import partial
+from collections.abc import Callable
 
-from crlf.flow.bodies import read_whole
+from crlf.flow.bodies import read_whole, send_body
 from crlf.flow.budget import Budget
-from crlf.flow.connection import Connection
-from crlf.message.body import Body
+from crlf.flow.connection import PIECE, Connection, write_large
 from crlf.message.errors import LocalError, ReadTimeout, TransportError, WriteFailed
 from crlf.message.headers import EMPTY
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.ports import InThread
 from crlf.wire.h1.client import ClientEngine
-from crlf.wire.parts import END, Data, RequestHead, ResponseHead
+from crlf.wire.parts import Part, RequestHead, ResponseHead
 
 ClientConnection = Connection[ClientEngine]
 _CONTINUE_WAIT = 1.0  # seconds; RFC 9110 10.1.1 wants no client to wait for ever, curl waits 1
@@ -30,105 +28,154 @@ Interim = Callable[[ResponseHead], None]
 
 async def send_request(
     connection: ClientConnection, request: Request, budget: Budget, in_thread: InThread
-) -> None:
+) -> ResponseHead | None:
     """Send a request, or as much of it as the server wants to see.
 
-    Raises LocalError, WriteTimeout, and whatever a body raises when it is read.
+    Returns the final response's head if that came before all of the request was out.
+    Raises LocalError, RemoteError, WriteTimeout, WriteFailed, and what a body raises.
     """
     body = request.body
     engine = connection.engine
     if isinstance(body, bytes):
         engine.send_whole(request, body)
+        data = engine.outgoing()
         try:
-            await connection.stream.write(engine.outgoing(), budget.write())
-        except WriteFailed:
-            await _excuse_early_answer(connection, budget)
-        return
-    headers = request.headers
-    if body.length is None:
-        if "transfer-encoding" not in headers:
-            headers = headers.without("content-length").adding("transfer-encoding", "chunked")
-    elif "content-length" not in headers:
-        headers = headers.adding("content-length", str(body.length))
-    engine.send(RequestHead(request.method, request.target, headers))
-    await connection.flush(budget.write())
-    if headers.get("expect", "").lower() == "100-continue":
-        await _await_continue(connection, budget)
-    try:
-        await _send_pieces(connection, body, budget, in_thread)
-    except WriteFailed:
-        await _excuse_early_answer(connection, budget)
-
-
-async def _send_pieces(
-    connection: ClientConnection, body: Body, budget: Budget, in_thread: InThread
-) -> None:
-    """Send a body until its end, or until the server has answered without it."""
-    engine, stream = connection.engine, connection.stream
-    waited = body.chunks_async() if body.waits else None
-    plain = iter(()) if body.waits else body.chunks()
-    try:
-        while not stream.has_arrived():
-            if waited is not None:
-                piece = await anext(waited, None)
-            elif body.reads_files:
-                piece = await in_thread(partial(next, plain, None))
+            if len(data) <= PIECE:
+                await connection.stream.write(data, budget.write())
             else:
-                piece = next(plain, None)
-            if piece is None:
-                engine.send(END)
-                await connection.flush(budget.write())
-                return
-            engine.send(Data(piece))
+                await write_large(connection.stream, data, budget.write)
+        except WriteFailed as fault:
+            return await _excuse_early_answer(connection, budget, fault)
+        return None
+    headers = request.headers
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        if body.length is None:
+            headers = headers.adding("transfer-encoding", "chunked")
+        else:
+            headers = headers.adding("content-length", str(body.length))
+    watched = _Watched(connection, budget)
+    try:
+        watched.send(RequestHead(request.method, request.target, headers))
+        if headers.get("expect", "").lower() == "100-continue":
             await connection.flush(budget.write())
-    finally:
-        if isinstance(waited, AsyncGenerator):
-            await waited.aclose()
-        if isinstance(plain, Generator):
-            plain.close()
+            head = await _await_continue(connection, budget)
+            if head is not None:
+                return head
+        else:
+            await watched.flush(budget.write())
+        await send_body(watched, body, budget.write, in_thread)
+    except _Unwanted:
+        pass
+    except WriteFailed as fault:
+        if watched.head is None:
+            return await _excuse_early_answer(connection, budget, fault)
+    return watched.head
 
 
-async def _await_continue(connection: ClientConnection, budget: Budget) -> None:
-    """Give the server a moment to say 100, or to refuse (RFC 9110 10.1.1)."""
-    try:
-        data = await connection.stream.read(budget.until(_CONTINUE_WAIT))
-    except ReadTimeout:
-        return
-    connection.engine.receive(data)
+class _Unwanted(Exception):
+    """The server has answered and wants no more of the request. Never leaves this module."""
 
 
-async def _excuse_early_answer(connection: ClientConnection, budget: Budget) -> None:
-    """Go on after a failed write if the server has answered: it closed, and said why before.
+class _Watched:
+    """A connection that listens while it sends.
 
-    Raises WriteFailed when there is nothing to read.
+    RFC 9112 9.5: a client that sees an error response on its way stops at once. An interim
+    response means nothing of the kind, and a server may well answer while it reads.
+
+    head: of the final response, once that has come.
     """
-    try:
-        data = await connection.stream.read(budget.until(1.0))
-    except TransportError:
-        data = b""
-    if not data:
-        raise WriteFailed("the server closed while the request was sent", phase="write") from None
-    connection.engine.receive(data)
+
+    def __init__(self, connection: ClientConnection, budget: Budget) -> None:
+        self._connection = connection
+        self._budget = budget
+        self.head: ResponseHead | None = None
+
+    def send(self, part: Part) -> None:
+        """Let the engine write a part."""
+        self._connection.send(part)
+
+    async def flush(self, deadline: float | None) -> None:
+        """Send what the engine has written, then look whether something has come back.
+
+        Raises _Unwanted, RemoteError, WriteTimeout, WriteFailed, ReadFailed.
+        """
+        connection = self._connection
+        await connection.flush(deadline)
+        while self.head is None and connection.stream.has_arrived():
+            await connection.fill(self._budget.read())
+            self.head = _final_head(connection, None)
+            if self.head is not None and self.head.status_code >= 300:
+                raise _Unwanted
 
 
-async def receive_head(
-    connection: ClientConnection, budget: Budget, interim: Interim | None = None
-) -> ResponseHead:
-    """Return the final response's head, handing every interim one to `interim`."""
+async def _await_continue(connection: ClientConnection, budget: Budget) -> ResponseHead | None:
+    """Give the server a moment to say 100, or to answer, whose head is returned.
+
+    RFC 9110 10.1.1: a client does not wait for ever, and sends nothing after a final answer.
+    """
+    deadline = budget.until(_CONTINUE_WAIT)
     engine = connection.engine
     while True:
         head = engine.next_part()
         if head is None:
-            data = await connection.stream.read(budget.read())
-            connection.received += len(data)
-            engine.receive(data)
-            continue
+            try:
+                await connection.fill(deadline)
+            except ReadTimeout:
+                return None
+        elif not isinstance(head, ResponseHead) or head.status_code == 100:
+            return _final_head(connection, None)  # it may have come along
+        elif head.status_code >= 200:
+            return head
+
+
+def _final_head(connection: ClientConnection, interim: Interim | None) -> ResponseHead | None:
+    """Return the final head if it is there, handing every interim one to `interim`."""
+    while (head := connection.engine.next_part()) is not None:
         if not isinstance(head, ResponseHead):
             raise LocalError("a response was expected", "RFC 9110 3.3")
         if head.status_code >= 200 or head.status_code == 101:
             return head
         if interim is not None:
             interim(head)
+    return None
+
+
+async def _excuse_early_answer(
+    connection: ClientConnection, budget: Budget, fault: WriteFailed
+) -> ResponseHead | None:
+    """Go on after a failed write if the server has answered: it closed, and said why before.
+
+    Returns the head if that is here whole. Raises the fault when there is nothing to read.
+    """
+    try:
+        has_come = await connection.fill(budget.until(1.0))
+    except TransportError:
+        has_come = False
+    if not has_come:
+        raise fault
+    return _final_head(connection, None)
+
+
+async def receive_head(
+    connection: ClientConnection, budget: Budget, interim: Interim | None = None
+) -> ResponseHead:
+    """Wait for the final response's head, handing every interim one to `interim`.
+
+    Whoever sent the request has looked at what had come by then.
+    """
+    while True:
+        await connection.fill(budget.read())
+        head = _final_head(connection, interim)
+        if head is not None:
+            return head
+
+
+async def begin(
+    connection: ClientConnection, request: Request, budget: Budget, in_thread: InThread
+) -> ResponseHead:
+    """Send a request and return its final response's head; its body is still to be read."""
+    head = await send_request(connection, request, budget, in_thread)
+    return await receive_head(connection, budget) if head is None else head
 
 
 async def exchange(
@@ -138,11 +185,12 @@ async def exchange(
 
     Raises RemoteError, TooLarge, LocalError, ReadTimeout, ReadFailed, WriteTimeout, WriteFailed.
     """
-    await send_request(connection, request, budget, in_thread)
-    head = await receive_head(connection, budget)
+    head = await begin(connection, request, budget, in_thread)
     engine = connection.engine
     if engine.body_is_due:
-        content, trailers = await read_whole(connection, engine.limits.body, budget.read)
+        content, trailers = await read_whole(
+            connection, engine.limits.body, budget.read, engine.body_left
+        )
     else:
         content, trailers = b"", EMPTY
         engine.next_part()

@@ -63,14 +63,22 @@ class Pool:
         self._queues: dict[Route, deque[_Ticket]] = {}  # guarded by bell; oldest first
         self._is_closed = False  # guarded by bell
 
-    async def take(self, route: Route, budget: Budget) -> tuple[ClientConnection, bool]:
+    async def take(
+        self, route: Route, budget: Budget, *, fresh: bool = False
+    ) -> tuple[ClientConnection, bool]:
         """Return a connection and whether it was used before.
 
-        Raises PoolTimeout, ConnectFailed, ConnectTimeout, TlsFailed.
+        fresh: an idle one turned out dead, so the others of its route are not believed either.
+
+        Raises PoolTimeout, ConnectFailed, ConnectTimeout, TlsFailed; RuntimeError when closed.
         """
         ticket = None
         with self._bell:
             connection = self._take_idle(route)
+            while fresh and connection is not None:
+                self._ledger.drop(route)
+                connection.close()
+                connection = self._take_idle(route)
             if connection is not None:
                 return connection, True
             if route not in self._queues and self._may_open(route):
@@ -81,7 +89,9 @@ class Pool:
         if ticket is not None:
             connection = await self._queued(route, ticket, budget)
             if connection is not None:
-                return connection, True
+                if not connection.stream.has_arrived():
+                    return connection, True
+                connection.close()  # as _take_idle does; its place is ours all the same
         try:
             return await dial(self.network, route, budget, self._limits), False
         except BaseException:

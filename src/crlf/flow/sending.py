@@ -7,17 +7,28 @@ when it was a used one and nothing came back, an idempotent request is sent once
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 from crlf.flow.budget import Budget
 from crlf.flow.dial import Route, route_of
-from crlf.flow.exchange import ClientConnection, exchange, receive_head, send_request
+from crlf.flow.exchange import ClientConnection, begin, exchange
 from crlf.flow.pool import Pool
-from crlf.message.errors import CrlfError, ReadFailed, RemoteError, Timeout, WriteFailed
+from crlf.message.errors import (
+    CrlfError,
+    LocalError,
+    ReadFailed,
+    RemoteError,
+    Timeout,
+    WriteFailed,
+)
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.ports import TlsSettings
+from crlf.ports import InThread, TlsSettings
 from crlf.wire.parts import Data, End, ResponseHead
+
+T = TypeVar("T")
+Step = Callable[[ClientConnection, Request, Budget, InThread], Awaitable[T]]
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"})  # 9110 9.2.2
 
@@ -25,25 +36,36 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUE
 async def send_through(pool: Pool, tls: TlsSettings, request: Request, budget: Budget) -> Response:
     """Send a request on a connection of the pool and return its response, whole."""
     route = route_of(request.url, tls)
-    again = True
+    connection, response = await _sent(pool, route, request, budget, exchange)
+    pool.give_back(route, connection)
+    return response
+
+
+async def _sent(
+    pool: Pool, route: Route, request: Request, budget: Budget, step: Step[T]
+) -> tuple[ClientConnection, T]:
+    """Take a connection and go a step on it; once more on a fresh one where that is harmless.
+
+    Returns the connection, which is the caller's to give back or drop. Raises CrlfError, with
+    all that is known of it.
+    """
+    fresh = False
     while True:
         try:
-            connection, is_used = await pool.take(route, budget)
+            connection, is_used = await pool.take(route, budget, fresh=fresh)
         except CrlfError as fault:
             raise _completed(fault, request, budget) from None
         before = connection.received
         try:
-            response = await exchange(connection, request, budget, pool.network.in_thread)
+            return connection, await step(connection, request, budget, pool.network.in_thread)
         except BaseException as fault:
             pool.drop(route, connection)
-            if is_used and again and _is_harmless(fault, request, connection, before):
-                again = False
+            if is_used and not fresh and _is_harmless(fault, request, connection, before):
+                fresh = True
                 continue
             if isinstance(fault, CrlfError):
                 raise _completed(fault, request, budget) from None
             raise
-        pool.give_back(route, connection)
-        return response
 
 
 def _is_harmless(
@@ -63,9 +85,11 @@ def _is_harmless(
 
 
 def _completed(fault: CrlfError, request: Request, budget: Budget) -> CrlfError:
-    """Add to an error what only the flow knows: the request, and how long it all took."""
+    """Add to an error what only the flow knows: request, phase, and how long it all took."""
     if isinstance(fault, Timeout):
         fault = budget.explained(fault)
+    if not fault.phase:
+        fault.phase = "write" if isinstance(fault, LocalError) else "read"
     if fault.seconds is None:
         fault.seconds = budget.elapsed
     fault.during(request)
@@ -92,31 +116,44 @@ class Incoming:
         self._route = route
         self._connection: ClientConnection | None = connection
         self._budget = budget
+        self._fault: CrlfError | None = None  # what ended it before its time
+        self._is_read = False  # to its end
         self.response = Response.received(head, b"", Response().headers, request, budget.elapsed)
         self.request = request
 
     async def next_piece(self) -> bytes | None:
         """Return the next bytes of the body, or None at its end.
 
-        Raises RemoteError for a body that is cut short, ReadTimeout, ReadFailed.
+        Raises RemoteError for a body that is cut short, ReadTimeout, ReadFailed, each time it
+        is asked; RuntimeError when it was closed before its end.
         """
         connection = self._connection
         if connection is None:
+            self._check_end()
             return None
         try:
             part = await connection.next_part(self._budget.read())
         except BaseException as fault:
             self.close()
             if isinstance(fault, CrlfError):
-                raise _completed(fault, self.request, self._budget) from None
+                self._fault = _completed(fault, self.request, self._budget)
+                raise self._fault from None
             raise
         if type(part) is Data:
             return part.data
         if type(part) is End:
             self.response.trailers = part.trailers
         self._connection = None
+        self._is_read = True
         self._pool.give_back(self._route, connection)
         return None
+
+    def _check_end(self) -> None:
+        """Say once more what was said before: an end only where there was one."""
+        if self._fault is not None:
+            raise self._fault
+        if not self._is_read:
+            raise RuntimeError("this response was closed before its content was read to its end")
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body's bytes as they come."""
@@ -133,16 +170,5 @@ class Incoming:
 async def open_response(pool: Pool, tls: TlsSettings, request: Request, budget: Budget) -> Incoming:
     """Send a request and return its response as soon as the head is there."""
     route = route_of(request.url, tls)
-    try:
-        connection, _ = await pool.take(route, budget)
-    except CrlfError as fault:
-        raise _completed(fault, request, budget) from None
-    try:
-        await send_request(connection, request, budget, pool.network.in_thread)
-        head = await receive_head(connection, budget)
-    except BaseException as fault:
-        pool.drop(route, connection)
-        if isinstance(fault, CrlfError):
-            raise _completed(fault, request, budget) from None
-        raise
+    connection, head = await _sent(pool, route, request, budget, begin)
     return Incoming(pool, route, connection, head, request, budget)
