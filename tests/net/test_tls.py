@@ -152,15 +152,37 @@ def test_an_intermediate_authority_may_be_all_that_is_trusted(tmp_path) -> None:
 
 
 @pytest.mark.needs("openssl")
-def test_authorities_may_be_a_folder(papers, tmp_path) -> None:
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_authorities_may_be_a_folder(papers, tmp_path, monkeypatch, by_environment) -> None:
     hashed = subprocess.run(
         ["openssl", "x509", "-hash", "-noout", "-in", papers.authority],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     os.symlink(papers.authority, tmp_path / f"{hashed.stdout[:8]}.0")
-    context = server_context(papers.certificate)
     trusting = TlsSettings(verify=str(tmp_path))
+    if by_environment:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+        monkeypatch.setattr(trust, "_contexts", {})
+        trusting = DEFAULT_TLS
+        assert trust.hashed_folder() == str(tmp_path)
+    context = server_context(papers.certificate)
     assert talk(handshake(trusting, "localhost"), python_server(context)) == []
+
+
+def test_the_bundle_is_looked_for_where_openssl_has_none(papers, monkeypatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.setattr(trust, "hashed_folder", lambda: None)
+    monkeypatch.setattr(ssl.SSLContext, "set_default_verify_paths", lambda _: None, raising=False)
+    monkeypatch.setattr(trust, "_BUNDLES", ("/nowhere.pem", papers.authority))
+    assert len(trust.system_context().get_ca_certs()) == 1
+
+
+def test_a_bundle_that_was_named_and_is_missing_means_that_nobody_is_trusted(monkeypatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    assert trust.system_context().get_ca_certs() == []
 
 
 def test_without_verification_anybody_is_accepted(papers) -> None:

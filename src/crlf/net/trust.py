@@ -172,7 +172,10 @@ def system_context() -> ssl.SSLContext:
         context.load_verify_locations(capath=folder)
         return context
     context.set_default_verify_paths()
-    if not context.cert_store_stats()["x509_ca"]:
+    paths = ssl.get_default_verify_paths()
+    named = (paths.openssl_cafile_env, paths.openssl_capath_env)
+    # Who names authorities, and be it a file that is not there, trusts no others.
+    if not context.cert_store_stats()["x509_ca"] and not any(map(os.environ.get, named)):
         bundle = next((path for path in _BUNDLES if os.path.isfile(path)), None)
         if bundle is not None:
             context.load_verify_locations(cafile=bundle)
