@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.runners
+import contextlib
 import gc
 import json
 import logging
@@ -87,6 +88,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rfc-report", metavar="FILE", help="write as JSON which test guards which rule of an RFC"
     )
+
+
+def pytest_sessionstart() -> None:
+    """Let libuv open its pipe for signals, which it keeps for the life of the process."""
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        uvloop.new_event_loop().close()
 
 
 def pytest_report_header() -> str:
