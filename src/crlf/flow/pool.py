@@ -9,6 +9,7 @@ ticket; what becomes free goes to the oldest ticket it fits, directly, so nobody
 from __future__ import annotations
 
 from collections import deque
+from itertools import count
 
 from crlf.flow.budget import Budget
 from crlf.flow.connection import Connection
@@ -20,20 +21,24 @@ from crlf.wire.h1.client import ClientEngine
 from crlf.wire.limits import CLIENT_LIMITS, Limits
 
 ClientConnection = Connection[ClientEngine]
+_CLOSED = "this client is closed"
 
 
 class _Ticket:
     """A place in the queue; settled under the pool's guard, waited for at its own bell.
 
-    connection: what it was given; None with is_settled: permission to open one.
+    number: the lower, the longer it has waited. connection: what it was given; None with
+    is_settled: permission to open one. is_refused: there will be neither.
     """
 
-    __slots__ = ("bell", "connection", "is_settled")
+    __slots__ = ("bell", "connection", "is_refused", "is_settled", "number")
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, bell: Bell, number: int) -> None:
         self.bell = bell
+        self.number = number
         self.connection: ClientConnection | None = None
         self.is_settled = False
+        self.is_refused = False
 
     def settle(self, connection: ClientConnection | None) -> None:
         """Give the waiting exchange a connection, or leave to open one."""
@@ -61,6 +66,7 @@ class Pool:
         self._bell = network.new_bell()  # only its guard is used
         self._ledger: Ledger[ClientConnection] = Ledger(pool_limits)  # guarded by bell
         self._queues: dict[Route, deque[_Ticket]] = {}  # guarded by bell; oldest first
+        self._numbers = count()  # guarded by bell
         self._is_closed = False  # guarded by bell
 
     async def take(
@@ -84,7 +90,7 @@ class Pool:
             if route not in self._queues and self._may_open(route):
                 self._ledger.opened(route)
             else:
-                ticket = _Ticket(self.network.new_bell())
+                ticket = _Ticket(self.network.new_bell(), next(self._numbers))
                 self._queues.setdefault(route, deque()).append(ticket)
         if ticket is not None:
             connection = await self._queued(route, ticket, budget)
@@ -101,13 +107,15 @@ class Pool:
     async def _queued(
         self, route: Route, ticket: _Ticket, budget: Budget
     ) -> ClientConnection | None:
-        """Wait for a ticket's turn. Raises PoolTimeout."""
+        """Wait for a ticket's turn. Raises PoolTimeout, RuntimeError."""
         try:
             await ticket.settled(budget.until(budget.timeout.pool))
         except BaseException:
             self._give_up(route, ticket)
             raise
         with self._bell:
+            if ticket.is_refused:
+                raise RuntimeError(_CLOSED)
             if not ticket.is_settled:
                 self._leave_queue(route, ticket)
                 raise PoolTimeout(
@@ -120,13 +128,15 @@ class Pool:
     def _give_up(self, route: Route, ticket: _Ticket) -> None:
         """Leave the queue, or pass on what the ticket was given in the last moment."""
         with self._bell:
+            if ticket.is_refused:
+                return
             if not ticket.is_settled:
                 self._leave_queue(route, ticket)
             elif ticket.connection is not None:
-                self._keep(route, ticket.connection)
+                self.give_back(route, ticket.connection)
             else:
                 self._ledger.drop(route)
-                self._call_next(route)
+                self._call_next()
 
     def _leave_queue(self, route: Route, ticket: _Ticket) -> None:
         queue = self._queues[route]
@@ -137,7 +147,7 @@ class Pool:
     def _take_idle(self, route: Route) -> ClientConnection | None:
         """Return an idle connection on which nothing has happened since, with the guard held."""
         if self._is_closed:
-            raise RuntimeError("this client is closed")
+            raise RuntimeError(_CLOSED)
         while True:
             connection, stale = self._ledger.take(route, self.network.now())
             for old in stale:
@@ -160,30 +170,44 @@ class Pool:
         evicted.close()
         return True
 
-    def _call_next(self, route: Route) -> None:
-        """Let the next in the queue open a connection, now that there is room, guard held."""
-        for waiting in (route, *self._queues):
-            queue = self._queues.get(waiting)
-            if queue and self._may_open(waiting):
-                ticket = queue.popleft()
-                if not queue:
-                    del self._queues[waiting]
-                self._ledger.opened(waiting)
-                ticket.settle(None)
+    def _in_turn(self) -> list[Route]:
+        """List the routes that somebody waits for, the longest wait first."""
+        return sorted(self._queues, key=lambda route: self._queues[route][0].number)
+
+    def _next_of(self, route: Route) -> _Ticket:
+        queue = self._queues[route]
+        ticket = queue.popleft()
+        if not queue:
+            del self._queues[route]
+        return ticket
+
+    def _call_next(self) -> None:
+        """Let whoever waits longest open a connection, now that there is room, guard held."""
+        for route in self._in_turn():
+            if self._may_open(route):
+                self._ledger.opened(route)
+                self._next_of(route).settle(None)
                 return
 
     def _keep(self, route: Route, connection: ClientConnection) -> None:
-        """Hand a connection to the next in its queue, or keep it, with the guard held."""
-        queue = self._queues.get(route)
-        if queue:
-            ticket = queue.popleft()
-            if not queue:
-                del self._queues[route]
-            ticket.settle(connection)
+        """Hand a connection to the next in its queue, or keep it, with the guard held.
+
+        It is closed when another route has waited longer, and only for room in all: else a
+        busy route would keep all others out for ever.
+        """
+        if not self._queues:
+            self._ledger.keep(route, connection, self.network.now())
             return
+        for waiting in self._in_turn():
+            if waiting == route:
+                self._next_of(route).settle(connection)
+                return
+            if self._ledger.has_room_for(waiting):
+                self._ledger.drop(route)
+                connection.close()
+                self._call_next()
+                return
         self._ledger.keep(route, connection, self.network.now())
-        if self._queues:
-            self._call_next(route)
 
     def give_back(self, route: Route, connection: ClientConnection) -> None:
         """Keep a connection for the next exchange if it is fit for one; otherwise close it."""
@@ -192,7 +216,7 @@ class Pool:
                 self._keep(route, connection)
                 return
             self._ledger.drop(route)
-            self._call_next(route)
+            self._call_next()
         connection.close()
 
     def drop(self, route: Route, connection: ClientConnection) -> None:
@@ -203,11 +227,19 @@ class Pool:
     def _forget(self, route: Route) -> None:
         with self._bell:
             self._ledger.drop(route)
-            self._call_next(route)
+            self._call_next()
 
     def close(self) -> None:
-        """Close every idle connection; the others are closed when they come back."""
+        """Close every idle connection and send away who waits for one.
+
+        The connections in use are closed when they come back.
+        """
         with self._bell:
             self._is_closed = True
+            for queue in self._queues.values():
+                for ticket in queue:
+                    ticket.is_refused = True
+                    ticket.settle(None)
+            self._queues.clear()
             for connection in self._ledger.clear():
                 connection.close()
