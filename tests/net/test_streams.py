@@ -13,7 +13,6 @@ from crlf.message.errors import ReadFailed, ReadTimeout, TransportError, WriteFa
 from crlf.ports import Stream
 
 # Stories that AioStream does not pass yet: take the mark off where it does.
-AIO_ALONE = ("aio", "uvloop")
 MUCH = bytes(range(256)) * 18_000  # 4.6 MB
 MUCH_DIGEST = hashlib.sha256(MUCH).hexdigest()
 
@@ -140,10 +139,7 @@ def test_the_end_is_read_again_and_again(stage) -> None:
 
 
 @pytest.mark.rfc("9112", "9.6")
-def test_reading_goes_on_after_our_end(stage, request) -> None:
-    if stage.name in AIO_ALONE:
-        request.applymarker(pytest.mark.xfail(reason="RuntimeError from a write after end"))
-
+def test_reading_goes_on_after_our_end(stage) -> None:
     async def story(stream: Stream) -> None:
         await stream.write(b"question", soon())
         await stream.end(soon())
@@ -189,10 +185,7 @@ def test_writing_goes_on_after_the_peers_end(stage) -> None:
     stage.play(story, script)
 
 
-def test_a_closed_stream_is_of_no_use_and_says_so(stage, request) -> None:
-    if stage.name in AIO_ALONE:
-        request.applymarker(pytest.mark.xfail(reason="what was unread can be read after close"))
-
+def test_a_closed_stream_is_of_no_use_and_says_so(stage) -> None:
     async def story(stream: Stream) -> None:
         assert await until_arrived(stage, stream)
         stream.close()

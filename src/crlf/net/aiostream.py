@@ -83,8 +83,8 @@ class AioStream(asyncio.Protocol):
 
     __slots__ = (
         "_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_ended", "_failure",
-        "_late", "_loop", "_paused", "_pieces", "_reading_paused", "_serve", "_size", "_sweep",
-        "_transport", "deadline", "facts", "task",
+        "_late", "_loop", "_paused", "_pieces", "_reading_paused", "_said_end", "_serve", "_size",
+        "_sweep", "_transport", "deadline", "facts",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +108,7 @@ class AioStream(asyncio.Protocol):
         self._context: contextvars.Context | None = None
         self._cancelled = False
         self._late = False
+        self._said_end = False
         self.deadline = _NEVER
         self.facts = StreamFacts()
 
@@ -197,8 +198,8 @@ class AioStream(asyncio.Protocol):
     async def write(self, data: bytes, deadline: float | None) -> None:
         """Send data; return when the kernel has all of it."""
         transport = self._transport
-        if transport is None or transport.is_closing():
-            why = self._failure or "connection closed"
+        if transport is None or self._said_end or transport.is_closing():
+            why = self._failure or "we ended it"
             raise WriteFailed(f"cannot send: {why}", phase="write")
         transport.write(data)
         while self._paused:
@@ -209,7 +210,8 @@ class AioStream(asyncio.Protocol):
     async def end(self, deadline: float | None) -> None:
         """Say that we send no more; reading goes on."""
         transport = self._transport
-        if transport is not None and not transport.is_closing():
+        if transport is not None and not self._said_end and not transport.is_closing():
+            self._said_end = True
             try:
                 transport.write_eof()
             except (OSError, RuntimeError):
@@ -221,6 +223,8 @@ class AioStream(asyncio.Protocol):
         if self._failure is None:
             self._failure = "closed by us"
         self._ended = True
+        self._pieces.clear()
+        self._size = 0
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
