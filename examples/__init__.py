@@ -1,0 +1,1 @@
+"""Programs made with crlf, to read and to run."""
