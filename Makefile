@@ -31,7 +31,8 @@ check: $(VENV)/.dev
 	$(PY) -m pytest tests/laws
 	$(PY) -m pytest --ignore=tests/laws
 
-bench: $(VENV)/.bench
+# The peers get an environment of their own; one that does not install here is reported absent.
+bench: $(VENV)/.crlf
 	$(PY) bench/run.py
 
 docs: $(VENV)/.docs
@@ -69,13 +70,4 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing crlf and what its documentation needs"
 	@$(PIP) -e '.[docs]'
-	@touch $@
-
-# The peers are optional: a peer that does not install here is left out of the table.
-$(VENV)/.bench: pyproject.toml $(wildcard bench/requirements.txt) | $(VENV)/bin/python
-	@echo "Installing crlf and the peers that it is compared with"
-	@$(PIP) -e '.[test]'
-	@if [ -f bench/requirements.txt ]; then \
-	  grep -v '^ *\(#.*\)*$$' bench/requirements.txt | while read -r peer; do \
-	    $(PIP) "$$peer" || echo "left out: $$peer" >&2; done; fi
 	@touch $@

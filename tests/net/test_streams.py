@@ -12,7 +12,6 @@ import pytest
 from crlf.message.errors import ReadFailed, ReadTimeout, TransportError, WriteFailed, WriteTimeout
 from crlf.ports import Stream
 
-# Stories that AioStream does not pass yet: take the mark off where it does.
 MUCH = bytes(range(256)) * 18_000  # 4.6 MB
 MUCH_DIGEST = hashlib.sha256(MUCH).hexdigest()
 

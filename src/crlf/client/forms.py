@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 
-from crlf.client.options import FileInput, Files, Pairs, RequestOptions
+from crlf.client.options import FileInput, Files, RequestOptions
 from crlf.message.body import Body, JoinedBody, body_of
 from crlf.message.fields.media import media_type_of
 from crlf.message.request import FORM_TYPE
+from crlf.message.url import text_pairs
 from crlf.net.files import file_part
 from crlf.wire.forms import build_form
 from crlf.wire.multipart import build_part_head, closing, new_boundary, opening
@@ -39,34 +40,17 @@ def build_body(options: RequestOptions) -> tuple[object, str | None]:
         return text.encode(), "application/json"
     if files is not None:
         boundary = new_boundary()
-        parts = JoinedBody(_multipart(boundary, list(_texts(data or ())), files))
+        parts = JoinedBody(_multipart(boundary, list(text_pairs(data or ())), files))
         return parts, f"multipart/form-data; boundary={boundary}"
     if data is not None:
         _refuse_text(data)
-        return build_form(_texts(data)), FORM_TYPE
+        return build_form(text_pairs(data)), FORM_TYPE
     return (b"" if content is None else content), None
 
 
 def _refuse_text(data: object) -> None:
     if isinstance(data, (str, bytes)):
         raise TypeError("data= is a form; for a body as it is, use content=")
-
-
-def _texts(data: Pairs) -> Iterator[tuple[str, str]]:
-    """Yield a form's fields as text: None is left out, a list is several fields of one name."""
-    for name, value in data.items() if isinstance(data, Mapping) else data:
-        if isinstance(value, (list, tuple, set, frozenset)):
-            yield from ((name, _text(single)) for single in value if single is not None)
-        elif value is not None:
-            yield name, _text(value)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
-        return str(value)
-    raise TypeError(f"a form field is text or a number, not {type(value).__name__}; see files=")
 
 
 def _multipart(boundary: str, fields: list[tuple[str, str]], files: Files) -> Iterator[Piece]:

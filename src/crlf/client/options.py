@@ -6,7 +6,7 @@ its own thing, so that a timeout can be switched off for one request.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import BinaryIO, Protocol, TypedDict
@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol, TypedDict
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
+from crlf.message.url import Pairs
 from crlf.ports import DEFAULT_TLS, InThread, TlsSettings
 from crlf.rules.deadlines import DEFAULT_TIMEOUT, Timeout
 from crlf.rules.ledger import PoolLimits
@@ -22,8 +23,6 @@ from crlf.wire.limits import CLIENT_LIMITS, Limits
 HeaderInput = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
 # Of one request; None takes away what the client would send.
 AddedHeaders = Headers | Mapping[str, str | None] | Iterable[tuple[str, str | None]]
-Value = str | int | float | bool | None
-Pairs = Mapping[str, Value | Sequence[Value]] | Iterable[tuple[str, Value]]
 Content = bytes | str | BinaryIO | Iterable[bytes] | AsyncIterable[bytes]
 FileInput = (
     str | bytes | PathLike[str] | BinaryIO | tuple[str, bytes | BinaryIO]

@@ -9,11 +9,12 @@ ASCII that any reader takes apart in the same way; what could be read in two way
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, final
 
 from crlf.message.authority import MAX_HOST, PLAIN_HOST, in_brackets
 from crlf.message.errors import BadUrl
+from crlf.message.params import Params
 from crlf.message.percent import encode_plus, path_segments, percent_decode
 from crlf.message.reference import (
     ESCAPE,
@@ -30,11 +31,8 @@ from crlf.message.target import Target
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-PairValue = str | int | float | bool | None
-Pairs = (
-    Mapping[str, PairValue | Sequence[PairValue]]
-    | Iterable[tuple[str, PairValue | Sequence[PairValue]]]
-)
+# Names with values: text, numbers, truth values, None (left out), or lists of those.
+Pairs = Mapping[str, object] | Iterable[tuple[str, object]]
 
 # Almost every URL there is. Possessive throughout, so it reads the text once.
 _PLAIN_URL = re.compile(
@@ -323,16 +321,25 @@ class URL:
         return URL, (self._text,)
 
 
+def text_pairs(pairs: Pairs) -> Iterator[tuple[str, str]]:
+    """Yield names and values as text, a name once for each value; see URL.with_params.
+
+    Raises TypeError for a value that is no text, number or truth value.
+    """
+    if isinstance(pairs, Params):
+        each: Iterable[tuple[str, object]] = pairs.pairs
+    else:
+        each = pairs.items() if isinstance(pairs, Mapping) else pairs
+    for name, values in each:
+        for value in values if isinstance(values, list | tuple) else (values,):
+            if value is not None:
+                yield name, _as_text(value)
+
+
 def build_pairs(pairs: Pairs) -> str:
     """Write names and values as a form's are, joined by &; see URL.with_params."""
-    each = pairs.items() if isinstance(pairs, Mapping) else pairs
     return "&".join(
-        [
-            f"{encode_plus(name)}={encode_plus(_as_text(value))}"
-            for name, values in each
-            for value in (values if isinstance(values, list | tuple) else (values,))
-            if value is not None
-        ]
+        [f"{encode_plus(name)}={encode_plus(value)}" for name, value in text_pairs(pairs)]
     )
 
 
