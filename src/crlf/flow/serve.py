@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
 from crlf.flow.bodies import let_go, read_whole, send_body
-from crlf.flow.connection import Connection
+from crlf.flow.connection import PIECE, Connection, write_large
 from crlf.flow.forms import is_form_data, read_form
 from crlf.message.errors import (
     CrlfError,
@@ -30,7 +30,7 @@ from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
 from crlf.rules.pages import error_response
 from crlf.wire.h1.server import NO_STANDING, ServerEngine, Standing
 from crlf.wire.limits import SERVER_LIMITS, Limits
-from crlf.wire.parts import END, Part, RequestHead, ResponseHead
+from crlf.wire.parts import CLOSED, END, Part, RequestHead, ResponseHead
 
 Send = Callable[[Request], Awaitable[Response]]
 _LINGER_MOST = 64 * 1024 * 1024  # bytes thrown away so that a peer which still sends can read
@@ -77,8 +77,8 @@ class Service:
             await visit.run()
         finally:
             self.visits.discard(visit)
-            visit.let_go_of_files()
             stream.close()
+            visit.let_go_of_files()
 
     def drain(self) -> None:
         """Let every connection end: idle ones now, the others with their present answer."""
@@ -86,6 +86,26 @@ class Service:
         for visit in list(self.visits):
             if visit.is_idle:
                 visit.connection.close()
+
+
+class _Carrier:
+    """A connection that remembers whether it was the one that broke."""
+
+    def __init__(self, connection: Connection[ServerEngine]) -> None:
+        self._connection = connection
+        self.is_broken = False
+
+    def send(self, part: Part) -> None:
+        """Let the engine write a part."""
+        self._connection.send(part)
+
+    async def flush(self, deadline: float | None) -> None:
+        """Send what the engine has written. Raises WriteTimeout, WriteFailed."""
+        try:
+            await self._connection.flush(deadline)
+        except TransportError:
+            self.is_broken = True
+            raise
 
 
 class Visit:
@@ -98,6 +118,7 @@ class Visit:
         scheme = "http" if stream.facts.tls is None else "https"
         self.where = Received(scheme, stream.facts.peer, stream.facts.local)
         self.is_idle = False
+        self.is_cut = False  # by us, so that the peer sees that something is missing
         self.files: Files | None = None  # the uploads of the present request
 
     def let_go_of_files(self) -> None:
@@ -105,6 +126,11 @@ class Visit:
         if self.files is not None:
             self.files.close()
             self.files = None
+
+    def cut(self) -> None:
+        """Let go of the connection at once, without an end."""
+        self.is_cut = True
+        self.connection.close()
 
     async def run(self) -> None:
         """Answer requests until the connection ends."""
@@ -115,7 +141,8 @@ class Visit:
         left = service.patience.requests
         first = True
         while True:
-            request = None
+            head = request = None
+            asking = False  # the application
             try:
                 head = engine.next_part() or await self._next_head(first)
                 first = False
@@ -125,32 +152,53 @@ class Visit:
                     request = await self._with_content(head)
                 else:
                     request = Request.received(head, b"", self.where)
+                if head.method == "CONNECT":
+                    raise RemoteError("this server is no proxy", "RFC 9110 9.3.6", 501)
+                asking = True
+                response = await send(request)
+                asking = False
                 left -= 1
                 if left <= 0 or service.draining or now() > last_at:
                     engine.persist_no_more()
-                if head.method == "CONNECT":
-                    raise RemoteError("this server is no proxy", "RFC 9110 9.3.6", 501)
-                response = await send(request)
                 body = response.body
                 if type(body) is bytes:
                     engine.send_whole(response, body)
-                    await stream.write(engine.outgoing(), now() + write_seconds)
+                    data = engine.outgoing()
+                    if len(data) <= PIECE:
+                        await stream.write(data, now() + write_seconds)
+                    else:
+                        await write_large(stream, data, self._write_deadline)
                 else:
-                    await self._stream_out(response)
+                    await self._stream_out(response, request)
                 if self.files is not None:
                     self.let_go_of_files()
-            except (RemoteError, Malformed, TooLarge) as fault:
-                await self._refuse(fault, request)
-                break
-            except ReadTimeout:
-                await self._time_out()
-                break
-            except TransportError:
-                return
             except Exception as fault:
-                if not await self._apologise(request, fault):
-                    return
+                self.let_go_of_files()
+                if not await self._goes_on(fault, head, request, asking):
+                    break
         await self._linger()
+
+    async def _goes_on(
+        self, fault: Exception, head: Part | None, request: Request | None, asking: bool
+    ) -> bool:
+        """Answer for what went wrong, as far as one can; tell whether the connection goes on.
+
+        asking: it came out of the application, whose trouble with another server, say, is not
+        that of this connection.
+        """
+        if isinstance(fault, (Malformed, TooLarge)) or (
+            isinstance(fault, RemoteError) and not asking
+        ):
+            if self.engine.may_answer:
+                await self._refuse(fault, head)
+                return False
+        elif isinstance(fault, TransportError) and not asking:
+            if isinstance(fault, ReadTimeout) and self.engine.may_answer:
+                await self._time_out()
+            else:
+                self.cut()
+            return False
+        return await self._apologise(request, fault)
 
     async def _next_head(self, first: bool) -> Part:
         """Wait for the next request's head: the idle time for its first byte, then the head time.
@@ -158,6 +206,8 @@ class Visit:
         A new connection came to ask: it has the head time for both.
         """
         connection, engine, patience = self.connection, self.engine, self.service.patience
+        if self.service.draining and not first:
+            return CLOSED  # the stop came while an answer was under way that promised more
         deadline = self.service.now() + (patience.head if first else patience.idle)
         if not engine.holds_bytes:
             self.is_idle = True
@@ -197,35 +247,41 @@ class Visit:
         content, _ = await read_whole(self.connection, limit, deadline)
         return Request.received(head, content, self.where)
 
-    async def _stream_out(self, response: Response) -> None:
+    def _write_deadline(self) -> float:
+        """When the client has to have taken the next piece."""
+        return self.service.now() + self.service.patience.write
+
+    async def _stream_out(self, response: Response, request: Request) -> None:
         """Send a response whose content comes piece by piece."""
         body = response.body
         if isinstance(body, bytes):
             return
-        service = self.service
         headers = response.headers
         if body.length is not None and "content-length" not in headers:
             headers = headers.with_field("content-length", str(body.length))
-        self.engine.send(ResponseHead(response.status_code, headers, response.reason))
+        try:
+            self.engine.send(ResponseHead(response.status_code, headers, response.reason))
+        except BaseException:
+            let_go(body)
+            raise
         if self.engine.drops_content:
             let_go(body)
             self.engine.send(END)
-            await self.connection.flush(service.now() + service.patience.write)
+            await self.connection.flush(self._write_deadline())
             return
-        await send_body(
-            self.connection,
-            body,
-            lambda: service.now() + service.patience.write,
-            service.in_thread,
-        )
+        carrier = _Carrier(self.connection)
+        try:
+            await send_body(carrier, body, self._write_deadline, self.service.in_thread)
+        except TransportError as fault:
+            if not carrier.is_broken and self.service.report is not None:
+                self.service.report(request, fault)  # the body's, which reads from elsewhere
+            raise
 
-    async def _refuse(
-        self, fault: RemoteError | Malformed | TooLarge, request: Request | None
-    ) -> None:
+    async def _refuse(self, fault: RemoteError | Malformed | TooLarge, head: Part | None) -> None:
         """Answer a request that breaks a rule or a limit; the connection ends after it."""
         sentence = str(fault) if isinstance(fault, TooLarge) else fault.reason
-        accept = request.headers.get("accept", "") if request is not None else ""
-        await self._last_word(error_response(fault.status_code, sentence, fault.rule, accept or ""))
+        accept = head.headers.get("accept", "") if isinstance(head, RequestHead) else ""
+        await self._last_word(error_response(fault.status_code, sentence, fault.rule, accept))
 
     async def _time_out(self) -> None:
         """Say 408 to a client that began a request and stalled; to an idle one, nothing."""
@@ -240,36 +296,41 @@ class Visit:
             self.engine.send_whole(response, response.content)
             await self.connection.flush(self.service.now() + self.service.patience.write)
         except (LocalError, TransportError):
-            self.connection.close()  # nobody can be told: an answer is under way already
+            self.cut()  # nobody can be told: an answer is under way already
 
     async def _apologise(self, request: Request | None, fault: BaseException) -> bool:
         """Report what went wrong on our side and answer 500; False when it is too late for that."""
         if self.service.report is not None:
             self.service.report(request, fault)
         if not self.engine.may_answer:
-            self.connection.close()
+            self.cut()
             return False
+        if self.engine.body_is_due:
+            self.engine.persist_no_more()
         response = error_response(500, "Something went wrong here, not with your request.")
         try:
             self.engine.send_whole(response, response.content)
             await self.connection.flush(self.service.now() + self.service.patience.write)
         except (CrlfError, OSError):
-            self.connection.close()
+            self.cut()
             return False
         return True
 
     async def _linger(self) -> None:
         """Close so that the peer can still read our last word (RFC 9112 9.6).
 
-        First our side, then wait, throwing away what comes, until the peer closes its own.
+        First our side, then wait, throwing away what comes, until the peer closes its own. Who
+        still sends gets as long as a slow body does: it reads when it has sent.
         """
-        stream = self.connection.stream
-        deadline = self.service.now() + self.service.patience.linger
-        await stream.end(deadline)
+        if self.is_cut:
+            return
+        stream, now, patience = self.connection.stream, self.service.now, self.service.patience
+        last_at = now() + max(patience.linger, patience.body_grace)
+        await stream.end(now() + patience.linger)
         dropped = 0
         try:
-            while dropped < _LINGER_MOST and self.service.now() < deadline:
-                data = await stream.read(deadline)
+            while dropped < _LINGER_MOST and now() < last_at:
+                data = await stream.read(min(now() + patience.linger, last_at))
                 if not data:
                     return
                 dropped += len(data)
