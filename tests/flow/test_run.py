@@ -44,6 +44,28 @@ def test_a_flow_that_waits_is_ended_in_order_and_refused() -> None:
     assert steps == ["cleaned up"]
 
 
+def test_that_is_so_however_it_resists() -> None:
+    steps: list[str] = []
+
+    async def catching() -> str:
+        try:
+            await asyncio.sleep(0)
+        except RuntimeError:
+            steps.append("caught")
+        return "as if nothing had been"
+
+    async def waiting_again() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(0)
+
+    for flow in (catching, waiting_again):
+        with pytest.raises(RuntimeError, match="AsyncClient"):
+            run_sync(flow())
+    assert steps == ["caught"]
+
+
 def test_flows_may_be_run_inside_a_flow() -> None:
     async def flow() -> str:
         return run_sync(nothing()) + await nothing()

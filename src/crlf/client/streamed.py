@@ -17,6 +17,7 @@ from crlf.message.errors import TooLarge
 from crlf.message.headers import Headers
 from crlf.message.response import Response
 from crlf.message.url import URL
+from crlf.net.blocking import refuse_inside_loop
 
 
 class Streamed:
@@ -113,6 +114,7 @@ class StreamedResponse(Streamed):
 
         Raises RemoteError when it is cut short, ReadTimeout when nothing comes.
         """
+        refuse_inside_loop()
         while (piece := run_sync(self._incoming.next_piece())) is not None:
             yield piece
 

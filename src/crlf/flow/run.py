@@ -7,6 +7,7 @@ blocking face needs no event loop: it sends None once, and the answer is there.
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,15 +17,22 @@ def run_sync(flow: Coroutine[object, object, T]) -> T:
     """Run a flow over ports that never suspend, and return what it returns.
 
     Raises RuntimeError when something in it suspended all the same: a port of the other
-    colour, or an asynchronous iterable that really waits, was handed in.
+    colour, or an asynchronous iterable that really waits, was handed in. It is raised where
+    that happened, so that everything on the way is let go of.
     """
     try:
         flow.send(None)
     except StopIteration as done:
         value: T = done.value
         return value
-    flow.close()
-    raise RuntimeError(
+    refusal = RuntimeError(
         "something waited inside a blocking call; "
         "asynchronous bodies, filters and streams belong to AsyncClient"
     )
+    try:
+        flow.throw(refusal)
+    except StopIteration:
+        raise refusal from None
+    with suppress(RuntimeError):  # it waits once more, and may even refuse to end
+        flow.close()
+    raise refusal
