@@ -1,7 +1,8 @@
 """Writes the settings page: every limit, timeout and option with its default and its reason.
 
-A setting is a field of a frozen dataclass all of whose fields have defaults, not all of them
-None. What it means is the comment beside it in the source, so page and source cannot differ.
+A setting is a field of a value (crlf/values.py, or a frozen dataclass) all of whose fields have
+defaults, not all of them None. What it means is the comment beside it in the source, so page
+and source cannot differ.
 """
 
 from __future__ import annotations
@@ -83,10 +84,10 @@ def groups_of(text: str, module: str) -> Iterator[Group]:
 
 
 def frozen(node: ast.ClassDef) -> bool:
-    """Tell whether a class is a frozen dataclass."""
+    """Tell whether a class is a value: its fields are set once."""
+    marks = [ast.unparse(decorator) for decorator in node.decorator_list]
     return any(
-        "dataclass(" in (text := ast.unparse(d)) and "frozen=True" in text
-        for d in node.decorator_list
+        mark == "frozen" or ("dataclass(" in mark and "frozen=True" in mark) for mark in marks
     )
 
 

@@ -26,10 +26,17 @@ def stub_of(homes: dict[str, tuple[str, ...]]) -> str:
     """Write the stub that says to a type checker what the table says to Python."""
     lines = ["# Made by scripts/stubs.py from the table beside it."]
     for home, names in sorted(homes.items()):
-        lines += [f"from {home} import {name} as {name}" for name in sorted(names)]
-    listed = sorted(name for names in homes.values() for name in names)
+        lines += [f"from {home} import {name} as {name}" for name in sorted(names, key=by_kind)]
+    listed = sorted((name for names in homes.values() for name in names), key=by_kind)
     lines += ["", "__all__ = [", *(f'    "{name}",' for name in listed), "]"]
     return "\n".join(lines) + "\n"
+
+
+def by_kind(name: str) -> tuple[int, str]:
+    """Sort constants first, then classes, then functions, as ruff does."""
+    if name.isupper() and len(name) > 1:
+        return 0, name
+    return (1 if name[:1].isupper() else 2), name
 
 
 def main(arguments: list[str]) -> int:

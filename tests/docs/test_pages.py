@@ -11,7 +11,7 @@ import settings
 from conformance import Guard
 
 SOURCE = '''
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bounds:
     """Bounds on a thing."""
 

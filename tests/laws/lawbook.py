@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "crlf"
 
 FLOORS = {
-    "lazy": 0,  # how a package exports: of no subject
+    "lazy": 0,  # how a package exports, and what a value is: of no subject
+    "values": 0,
     "message": 1,
     "wire": 2,
     "rules": 3,
