@@ -8,13 +8,14 @@ one step (run_sync). Deadlines are absolute, in seconds of the network's `now`; 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from crlf.values import frozen
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TlsFacts:
     """What a TLS handshake agreed on. alpn: the protocol chosen, or None."""
 
@@ -23,7 +24,7 @@ class TlsFacts:
     alpn: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StreamFacts:
     """Who is at the two ends: (address, port), or None off the network; tls when encrypted."""
 
@@ -57,7 +58,7 @@ class Stream(Protocol):
         """Whether a read would return at once, be it bytes, an end or an error."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TlsSettings:
     """How to trust and to be trusted; equal settings may share connections.
 

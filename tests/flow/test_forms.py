@@ -8,7 +8,6 @@ import io
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -22,6 +21,7 @@ from crlf.message.errors import ReadFailed, ReadTimeout, RemoteError, TooLarge
 from crlf.message.headers import Headers
 from crlf.message.params import Params
 from crlf.message.uploads import Files
+from crlf.values import replace
 from crlf.wire.multipart import DEFAULT_LIMITS
 from crlf.wire.parts import END, Data, Part
 

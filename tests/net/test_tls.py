@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from crlf.net.blocking import BlockingNetwork, BlockingStream
 from crlf.net.scripted import RESET, ScriptedStream
 from crlf.net.tls import TlsStream, server_context, start_client_tls, start_server_tls
 from crlf.ports import DEFAULT_TLS, TlsSettings
+from crlf.values import replace
 
 Story = Callable[[BlockingStream], Awaitable[object]]
 

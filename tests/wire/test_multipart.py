@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crlf.message.errors import Malformed, TooLarge
+from crlf.values import replace
 from crlf.wire.multipart import (
     MAX_PADDING,
     PART_END,

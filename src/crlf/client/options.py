@@ -7,7 +7,6 @@ its own thing, so that a timeout can be switched off for one request.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from os import PathLike
 from typing import BinaryIO, Protocol, TypedDict
 
@@ -18,6 +17,7 @@ from crlf.message.url import Pairs
 from crlf.ports import DEFAULT_TLS, InThread, TlsSettings
 from crlf.rules.deadlines import DEFAULT_TIMEOUT, Timeout
 from crlf.rules.ledger import PoolLimits
+from crlf.values import frozen
 from crlf.wire.limits import CLIENT_LIMITS, Limits
 
 HeaderInput = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
@@ -54,13 +54,13 @@ class RequestOptions(TypedDict, total=False):
     follow_redirects: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClientOptions:
     """What a client is made with; see Client for the words."""
 
     headers: Headers = EMPTY
     timeout: Timeout = DEFAULT_TIMEOUT
-    pool: PoolLimits = field(default_factory=PoolLimits)
+    pool: PoolLimits = PoolLimits()
     limits: Limits = CLIENT_LIMITS
     tls: TlsSettings = DEFAULT_TLS
     follow_redirects: bool | None = None  # None: GET and HEAD

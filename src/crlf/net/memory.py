@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from time import monotonic
 
 from crlf.message.errors import ReadFailed, ReadTimeout, WriteFailed, WriteTimeout
@@ -19,12 +18,13 @@ from crlf.net.blocking import BlockingNetwork
 from crlf.net.privateloop import PrivateLoop
 from crlf.net.scripted import UNENCRYPTED, Fault
 from crlf.ports import Service, Stream, StreamFacts, TlsSettings
+from crlf.values import frozen
 
 _ROOM = 256 * 1024  # bytes under way in one direction; what Linux begins with on loopback
 _GRACE = 0.25  # seconds that connections have to end by themselves when their network closes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shape:
     """How bytes travel in one direction.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
-from dataclasses import replace
 from time import monotonic
 
 from crlf.message.errors import (
@@ -23,6 +22,7 @@ from crlf.message.errors import (
 )
 from crlf.net.trust import client_context, reason_of, refusal, server_context
 from crlf.ports import Stream, TlsFacts, TlsSettings
+from crlf.values import replace
 
 __all__ = ["TlsStream", "server_context", "start_client_tls", "start_server_tls"]
 

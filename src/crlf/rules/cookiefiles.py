@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
 from typing import Final
 
 from crlf.message.authority import fault_of_host, is_ipv6
 from crlf.message.errors import Malformed
 from crlf.message.fields.cookies import MAX_PAIR, prefix_fault
 from crlf.message.grammar import BLANK, parse_digits
+from crlf.values import as_dict, record
 
 MAX_FIELD: Final = 16 * 1024  # bytes of a Cookie field; curl 8190; nginx, Apache read 8 KiB, IIS 16
 
@@ -27,7 +27,7 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _HTTP_ONLY: Final = "#HttpOnly_"  # how curl writes it, in what would else be a comment
 
 
-@dataclass(slots=True)
+@record
 class Cookie:
     """A cookie in a jar (RFC 6265bis 5.7). Nothing of it changes but `accessed`.
 
@@ -119,7 +119,7 @@ def build_json(cookies: Iterable[Cookie]) -> str:
     """Write cookies as JSON, all that is known of them, in ASCII."""
     import json
 
-    return json.dumps({"format": _FORMAT, "cookies": [asdict(each) for each in cookies]}, indent=1)
+    return json.dumps({"format": _FORMAT, "cookies": [as_dict(each) for each in cookies]}, indent=1)
 
 
 def parse_json_cookies(text: str) -> list[Cookie]:
@@ -141,18 +141,16 @@ def parse_json_cookies(text: str) -> list[Cookie]:
 def _read_entry(entry: object, where: str) -> Cookie:
     if not isinstance(entry, dict):
         raise Malformed(f"{where}: no JSON object")
-    plain = Cookie("", "", "")
     values: dict[str, object] = {}
-    for field in fields(Cookie):
-        value = entry.get(field.name, getattr(plain, field.name))
+    for name, example in as_dict(Cookie("", "", "")).items():
+        value = entry.get(name, example)
         if type(value) is int:
             value = value * 1.0 if abs(value) <= _LATEST else -1.0
-        example = getattr(plain, field.name)
         if type(value) is not type(example) and not (
-            field.name == "expires" and (value is None or type(value) is float)
+            name == "expires" and (value is None or type(value) is float)
         ):
-            raise Malformed(f"{where}: {field.name} is a {type(value).__name__}")
-        values[field.name] = value
+            raise Malformed(f"{where}: {name} is a {type(value).__name__}")
+        values[name] = value
     return _checked(Cookie(**values), where)  # type: ignore[arg-type]  # each was checked
 
 

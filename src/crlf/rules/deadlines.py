@@ -7,10 +7,10 @@ default; None has to be written by whoever wants to wait for ever.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from crlf.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timeout:
     """A client's patience, in seconds.
 
@@ -41,7 +41,7 @@ class Timeout:
         return replace(self, total=None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patience:
     """A server's patience with its clients, in seconds unless the name says otherwise."""
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from crlf.values import frozen
 
 C = TypeVar("C")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoolLimits:
     """Bounds on a pool's connections. None is no bound, and has to be written."""
 

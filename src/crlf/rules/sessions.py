@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -23,6 +22,7 @@ from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.session import Session
+from crlf.values import frozen
 from crlf.wire.signing import MIN_KEY, sign, unsign
 
 DAY: Final = 24 * 60 * 60
@@ -36,7 +36,7 @@ _LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|(?:[a-z0-9_-]+\.)*+localhost|::1
 Secret = str | bytes | Sequence[str | bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedSessions:
     """Sessions in a signed cookie, of at most 4 KiB in all.
 

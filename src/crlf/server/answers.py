@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -24,6 +23,7 @@ from crlf.message.response import Response
 from crlf.message.url import URL
 from crlf.rules.pages import NOSNIFF
 from crlf.server.files import Folder, file_response
+from crlf.values import frozen
 
 Fields = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -127,7 +127,7 @@ def stream(
     return Response(status_code, _with(fields, headers), pieces)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileAnswer:
     """A file to be sent, once the request says what the client has of it already."""
 

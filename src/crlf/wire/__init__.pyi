@@ -5,8 +5,8 @@ from crlf.wire.forms import parse_form as parse_form
 from crlf.wire.h1.client import ClientEngine as ClientEngine
 from crlf.wire.h1.server import ServerEngine as ServerEngine
 from crlf.wire.limits import CLIENT_LIMITS as CLIENT_LIMITS
-from crlf.wire.limits import Limits as Limits
 from crlf.wire.limits import SERVER_LIMITS as SERVER_LIMITS
+from crlf.wire.limits import Limits as Limits
 from crlf.wire.multipart import MultipartLimits as MultipartLimits
 from crlf.wire.multipart import MultipartParser as MultipartParser
 from crlf.wire.parts import Closed as Closed
@@ -21,6 +21,7 @@ from crlf.wire.signing import unsign as unsign
 
 __all__ = [
     "CLIENT_LIMITS",
+    "SERVER_LIMITS",
     "ClientEngine",
     "Closed",
     "Data",
@@ -32,7 +33,6 @@ __all__ = [
     "Part",
     "RequestHead",
     "ResponseHead",
-    "SERVER_LIMITS",
     "ServerEngine",
     "Switched",
     "build_form",

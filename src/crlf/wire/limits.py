@@ -6,10 +6,10 @@ first byte too many comes in. None means no limit, and has to be written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from crlf.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Bounds on one message. Sizes are in bytes, counts are plain numbers."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from crlf.message.errors import Malformed, TooLarge
@@ -19,6 +18,7 @@ from crlf.message.fields.disposition import parse_disposition
 from crlf.message.fields.media import parse_media_type
 from crlf.message.grammar import BLANK, is_token
 from crlf.message.headers import EMPTY, Headers
+from crlf.values import frozen
 
 MAX_PADDING: Final = 64  # blanks after a boundary; RFC 2046 5.1.1 has them, nobody sends any
 PART_END: Final = b"\r\n"  # what stands between a part's content and the next boundary
@@ -31,7 +31,7 @@ _NO_ENCODING: Final = frozenset({"7bit", "8bit", "binary"})
 _SINGLE: Final = ("content-disposition", "content-type", "content-transfer-encoding")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MultipartLimits:
     """Bounds on one multipart body. Sizes are in bytes, counts are plain numbers.
 

@@ -9,13 +9,13 @@ functions whether, and for whom, a cookie is.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
 from crlf.message.dates import build_date, parse_cookie_date
 from crlf.message.errors import Malformed, TooLarge
 from crlf.message.grammar import BLANK, is_token, parse_digits
 from crlf.message.params import Params
+from crlf.values import frozen, replace
 
 MAX_COOKIES: Final = 200  # read from one request; Go 3000, Chromium keeps 180 a domain
 MAX_PAIR: Final = 4096  # bytes of name and value; RFC 6265bis 5.6, as in browsers
@@ -59,7 +59,7 @@ def parse_cookies(value: str, limit: int = MAX_COOKIES) -> Params:
     return Params(pairs)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetCookie:
     """A cookie as a server sends it. Only what the grammar allows can be made.
 

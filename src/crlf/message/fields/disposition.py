@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import Final
 
 from crlf.message.fields.media import parse_parameters
 from crlf.message.grammar import BLANK, TOKEN
 from crlf.message.percent import BAD_ESCAPE, percent_decode, percent_encode
+from crlf.values import frozen
 
 MAX_NAME: Final = 200  # bytes of a file's name; ext4, APFS and NTFS end at 255, backups add to it
 NAMELESS: Final = "unnamed"
@@ -37,7 +37,7 @@ _DEVICE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Disposition:
     """What a Content-Disposition says. kind is in lower case: attachment, inline, form-data.
 

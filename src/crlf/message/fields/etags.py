@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from crlf.message.errors import Malformed
 from crlf.message.grammar import BLANK
+from crlf.values import frozen
 
 MAX_TAGS: Final = 1000  # in one list; a field of 8 KiB has room for 2,700 of the shortest
 _OPAQUE = re.compile(r"[\x21\x23-\x7e\x80-\xff]*")  # etagc: no blank, no quote, no escapes
@@ -21,7 +21,7 @@ _TAG = re.compile(rf'(W/)?"({_OPAQUE.pattern})"')
 _GAP = re.compile(r"[ \t,]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ETag:
     """An entity tag: what stands between the quotes, and whether it is weak."""
 
