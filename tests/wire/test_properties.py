@@ -362,7 +362,8 @@ def drain(engine: Engine) -> None:
 
 
 NAMES = [
-    "Host", "X", "x", "Content-Length", "A-b", "Y", "", " X", "\tX", "X ", "X\t", "\xfc", "[", "a\0",
+    "Host", "X", "x", "Content-Length", "A-b", "Y",
+    "", " X", "\tX", "X ", "X\t", "\xfc", "[", "a\0",
 ]  # fmt: skip
 COLONS = [":", ": ", ":", ": ", ":\t", " : ", ""]
 VALUES = [
