@@ -272,7 +272,9 @@ def literal_patterns(tree: ast.Module) -> Iterator[tuple[int, str | bytes, int]]
 # --- all of it -----------------------------------------------------------------------------------
 
 # For every file of crlf: these are mistakes on any floor.
-EVERYWHERE: tuple[Trap, ...] = (assertion, quadratic, swallowed)
+EVERYWHERE: tuple[Trap, ...] = (assertion, swallowed)
+# For every floor but the command line, whose lists are as long as a screen.
+BUSY: tuple[Trap, ...] = (quadratic,)
 # For what reads the peer's bytes.
 ENGINE: tuple[Trap, ...] = (
     lenient_number,
