@@ -63,7 +63,10 @@ def on_core(number: int, command: Sequence[str | Path]) -> list[str]:
 
 def environment() -> dict[str, str]:
     """The environment without proxies and without settings of Python's own."""
-    unwanted = ("_proxy", "_PROXY", "PYTHONPATH", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG")
+    unwanted = (
+        "_proxy", "_PROXY", "PYTHONPATH", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG",
+        "PYTHONDONTWRITEBYTECODE",  # installed programs are compiled once, and so is crlf
+    )  # fmt: skip
     return {name: value for name, value in os.environ.items() if not name.endswith(unwanted)}
 
 
