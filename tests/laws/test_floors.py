@@ -38,6 +38,7 @@ HEAVY = {
     "multiprocessing": "only several workers need it",
     "publicsuffixlist": "reads a list of 10,000 lines",
     "secrets": "loads OpenSSL",
+    "pathlib": "loads urllib, ipaddress and fnmatch",
     "shutil": "pulls in every archive format",
     "socket": "a command that stays in memory opens none",
     "sqlite3": "a library of its own",
