@@ -300,6 +300,45 @@ def test_nor_on_a_loop_whatever_that_was_busy_with(pause: Callable[[float], obje
         on_a_loop(story)
 
 
+@pytest.mark.xfail(
+    reason="AioStream.resume_writing steps its task while asyncio's transport is still busy"
+)
+def test_a_connection_is_lost_once() -> None:
+    """The answer is there before the last write is through, and ends the connection at once."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    size = 8_000_000
+
+    def serve() -> None:
+        accepted, _ = listening.accept()
+        with accepted, suppress(ConnectionError):
+            accepted.sendall(PLAIN.replace(b"200 OK", b"413 No\r\nConnection: close"))
+            left = size
+            while left > 0 and (data := accepted.recv(65536)):
+                left -= len(data)
+
+    complaints: list[str] = []
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        async with AsyncClient() as client:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            response = await client.post(url, content=b"x" * size)
+            assert response.status_code == 413
+        await asyncio.sleep(0.01)
+
+    worker = threading.Thread(target=serve)
+    worker.start()
+    try:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.run(story())
+    finally:
+        worker.join()
+        listening.close()
+    assert complaints == []
+
+
 # --- cancelled, and what was open ----------------------------------------------------------------
 
 
@@ -432,6 +471,26 @@ def test_a_blocking_client_refuses_a_body_that_waits_and_says_who_takes_it() -> 
             client.post(URL, content=pieces())
         assert open_places(client) == 0
         assert client.post(URL, content=b"two").text == "3"
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_a_client_that_was_closed_cannot_be_used_and_may_be_closed_again(is_used: bool) -> None:
+    with Client(app=receiver()) as client:
+        if is_used:
+            client.post(URL)
+    client.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        client.post(URL)
+
+    async def story() -> None:
+        async with AsyncClient(app=receiver()) as client:
+            if is_used:
+                await client.post(URL)
+        await client.aclose()
+        with pytest.raises(RuntimeError, match="closed"):
+            await client.post(URL)
+
+    on_a_loop(story)
 
 
 @pytest.mark.parametrize("call", ["request", "stream"])

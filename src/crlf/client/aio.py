@@ -89,10 +89,9 @@ class AsyncClient(Verbs[Coroutine[Any, Any, Response]]):
 
     async def aclose(self) -> None:
         """Close the idle connections. The client cannot be used any more."""
-        core = self._core_here
-        if core is not None:
-            core.close()
-            await core.network.aclose()
+        core = self._core
+        core.close()
+        await core.network.aclose()
 
     async def __aenter__(self) -> AsyncClient:
         return self
