@@ -115,16 +115,22 @@ class CarefulWalk:
     def headers(self) -> Headers:
         """Read the field lines. Raises Malformed or TooLarge."""
         fields: list[Field] = []
+        folds: dict[int, list[str]] = {}  # what each folded field goes on with
         seen, start = 0, self.at
         while (line := self.next_line("field", self.limits.field, 431)) is not None:
             seen += 1
             if seen > self.limits.fields:
                 raise TooLarge("fields", self.limits.fields, 431, "RFC 9110 5.4")
             if line[:1] in (" ", "\t"):
-                self._fold(fields, line, start)
+                self._check_fold(fields, start)
+                folds.setdefault(len(fields) - 1, []).append(line.strip(BLANK))
             else:
                 fields.append(self._field(line, start))
             start = self.at
+        for place, pieces in folds.items():
+            # RFC 9112 5.2: a user agent MUST replace each received obs-fold with SP.
+            name, value = fields[place]
+            fields[place] = name, " ".join(piece for piece in (value, *pieces) if piece)
         index: Index = {}
         for name, value in fields:
             key = name.lower()
@@ -146,14 +152,11 @@ class CarefulWalk:
             raise Malformed("field name is not a token", "RFC 9110 5.1", 400, offset)
         return name, value.strip(BLANK)
 
-    def _fold(self, fields: list[Field], line: str, offset: int) -> None:
+    def _check_fold(self, fields: list[Field], offset: int) -> None:
         if not fields:
             raise Malformed("blank before the first field", LINE_RULE, 400, offset)
         if not self.folds:
             raise Malformed("folded field line", "RFC 9112 5.2", 400, offset)
-        # RFC 9112 5.2: a user agent MUST replace each received obs-fold with SP.
-        name, value = fields[-1]
-        fields[-1] = name, f"{value} {line.strip(BLANK)}".strip(BLANK)
 
 
 def _named(byte: int) -> str:
