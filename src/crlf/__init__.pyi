@@ -1,0 +1,110 @@
+# Made by scripts/stubs.py from the table beside it.
+from crlf.client.aio import AsyncClient as AsyncClient
+from crlf.client.blocking import Client as Client
+from crlf.client.once import delete as delete
+from crlf.client.once import get as get
+from crlf.client.once import head as head
+from crlf.client.once import options as options
+from crlf.client.once import patch as patch
+from crlf.client.once import post as post
+from crlf.client.once import put as put
+from crlf.client.once import request as request
+from crlf.client.once import stream as stream
+from crlf.message.errors import BadParameter as BadParameter
+from crlf.message.errors import BadSignature as BadSignature
+from crlf.message.errors import BadUrl as BadUrl
+from crlf.message.errors import BlockedAddress as BlockedAddress
+from crlf.message.errors import ConnectFailed as ConnectFailed
+from crlf.message.errors import ConnectTimeout as ConnectTimeout
+from crlf.message.errors import CrlfError as CrlfError
+from crlf.message.errors import DecodingError as DecodingError
+from crlf.message.errors import LocalError as LocalError
+from crlf.message.errors import Malformed as Malformed
+from crlf.message.errors import PoolTimeout as PoolTimeout
+from crlf.message.errors import ProtocolError as ProtocolError
+from crlf.message.errors import ReadFailed as ReadFailed
+from crlf.message.errors import ReadTimeout as ReadTimeout
+from crlf.message.errors import RemoteError as RemoteError
+from crlf.message.errors import StatusError as StatusError
+from crlf.message.errors import TlsFailed as TlsFailed
+from crlf.message.errors import TooLarge as TooLarge
+from crlf.message.errors import TooManyRedirects as TooManyRedirects
+from crlf.message.errors import TotalTimeout as TotalTimeout
+from crlf.message.errors import TransportError as TransportError
+from crlf.message.errors import WriteFailed as WriteFailed
+from crlf.message.errors import WriteTimeout as WriteTimeout
+from crlf.message.headers import Headers as Headers
+from crlf.message.request import Request as Request
+from crlf.message.response import Response as Response
+from crlf.message.url import URL as URL
+from crlf.message.version import __version__ as __version__
+from crlf.rules.deadlines import Patience as Patience
+from crlf.rules.deadlines import Timeout as Timeout
+from crlf.rules.ledger import PoolLimits as PoolLimits
+from crlf.server.answers import Refused as Refused
+from crlf.server.answers import file as file
+from crlf.server.answers import html as html
+from crlf.server.answers import json as json
+from crlf.server.answers import redirect as redirect
+from crlf.server.answers import text as text
+from crlf.server.app import App as App
+from crlf.server.supervisor import Server as Server
+from crlf.server.supervisor import running as running
+from crlf.server.supervisor import serve as serve
+from crlf.wire.limits import Limits as Limits
+
+__all__ = [
+    "URL",
+    "App",
+    "AsyncClient",
+    "BadParameter",
+    "BadSignature",
+    "BadUrl",
+    "BlockedAddress",
+    "Client",
+    "ConnectFailed",
+    "ConnectTimeout",
+    "CrlfError",
+    "DecodingError",
+    "Headers",
+    "Limits",
+    "LocalError",
+    "Malformed",
+    "Patience",
+    "PoolLimits",
+    "PoolTimeout",
+    "ProtocolError",
+    "ReadFailed",
+    "ReadTimeout",
+    "Refused",
+    "RemoteError",
+    "Request",
+    "Response",
+    "Server",
+    "StatusError",
+    "Timeout",
+    "TlsFailed",
+    "TooLarge",
+    "TooManyRedirects",
+    "TotalTimeout",
+    "TransportError",
+    "WriteFailed",
+    "WriteTimeout",
+    "__version__",
+    "delete",
+    "file",
+    "get",
+    "head",
+    "html",
+    "json",
+    "options",
+    "patch",
+    "post",
+    "put",
+    "redirect",
+    "request",
+    "running",
+    "serve",
+    "stream",
+    "text",
+]

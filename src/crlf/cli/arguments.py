@@ -1,0 +1,96 @@
+"""A command line taken apart by the table of commands.
+
+Options may stand anywhere; `--` ends them; `-o FILE`, `-oFILE`, `--output FILE`,
+`--output=FILE` and `-vo FILE` mean the same. Names are not abbreviated, so that an option that
+is added later changes no script. (argparse takes 7 ms to load, a third of a short command.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from crlf.cli.commands import Option
+from crlf.cli.exits import Failure
+
+
+class Arguments:
+    """What was said: the words that are no options, and the values of each option in order."""
+
+    __slots__ = ("_given", "words")
+
+    def __init__(self, words: list[str], given: dict[str, list[str]]) -> None:
+        self.words = words
+        self._given = given
+
+    def has(self, key: str) -> bool:
+        """Whether an option was given at all."""
+        return key in self._given
+
+    def last(self, key: str) -> str | None:
+        """Return an option's value, the last of several; None when it was not given."""
+        values = self._given.get(key)
+        return values[-1] if values else None
+
+    def every(self, key: str) -> list[str]:
+        """Return all values of an option that may be repeated."""
+        return self._given.get(key, [])
+
+
+class UnknownOption(Failure):
+    """An option that the command does not have. name: as it was written."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no option {name}")
+        self.name = name
+
+
+def parse_arguments(argv: Sequence[str], options: Iterable[Option]) -> Arguments:
+    """Take a command line apart, without its command. Raises Failure, UnknownOption."""
+    table = {name: option for option in options for name in option.names}
+    words: list[str] = []
+    given: dict[str, list[str]] = {}
+    rest = iter(argv)
+    for word in rest:
+        if word == "--":
+            words.extend(rest)
+        elif word.startswith("--"):
+            name, sign, value = word.partition("=")
+            option = _known(table, name)
+            if option.metavar:
+                value = value if sign else _next(rest, name, option)
+            elif sign:
+                raise Failure(f"{name} takes no value")
+            given.setdefault(option.key, []).append(value if option.metavar else option.constant)
+        elif word.startswith("-") and word != "-":
+            _parse_cluster(word, table, given, rest)
+        else:
+            words.append(word)
+    return Arguments(words, given)
+
+
+def _parse_cluster(
+    word: str, table: dict[str, Option], given: dict[str, list[str]], rest: Iterator[str]
+) -> None:
+    """Read one-letter options after one hyphen; the first that takes a value takes what follows."""
+    for at in range(1, len(word)):
+        option = _known(table, f"-{word[at]}")
+        values = given.setdefault(option.key, [])
+        if option.metavar:
+            value = word[at + 1 :].removeprefix("=")
+            values.append(value or _next(rest, f"-{word[at]}", option))
+            return
+        values.append(option.constant)
+
+
+def _known(table: dict[str, Option], name: str) -> Option:
+    option = table.get(name)
+    if option is None:
+        raise UnknownOption(name)
+    return option
+
+
+def _next(rest: Iterator[str], name: str, option: Option) -> str:
+    value = next(rest, None)
+    if value is None:
+        raise Failure(f"{name} needs {option.metavar} after it")
+    return value

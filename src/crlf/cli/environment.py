@@ -1,0 +1,108 @@
+"""The process as a command sees it: streams, variables, the folder. Its law: nothing in cli/
+looks at sys or os.environ for these itself, so a test hands in its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import BinaryIO, cast
+
+from crlf.cli.terminal import harmless_line
+
+
+class Environment:
+    """Where a command runs.
+
+    stdin, stdout, stderr: binary. stdout_is_terminal, stderr_is_terminal: whether a person is
+    likely to read them. variables: the environment's. folder: what relative paths start from.
+    ask: shows a prompt and returns what is typed, unseen; None where there is nobody to ask.
+    """
+
+    def __init__(
+        self,
+        stdin: BinaryIO,
+        stdout: BinaryIO,
+        stderr: BinaryIO,
+        *,
+        stdout_is_terminal: bool = False,
+        stderr_is_terminal: bool = False,
+        variables: Mapping[str, str] | None = None,
+        folder: str = ".",
+        ask: Callable[[str], str] | None = None,
+        encoding: str = "utf-8",
+    ) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.stdout_is_terminal = stdout_is_terminal
+        self.stderr_is_terminal = stderr_is_terminal
+        self.variables = {} if variables is None else variables
+        self.folder = folder
+        self.ask = ask
+        self.encoding = encoding
+
+    def path(self, name: str) -> str:
+        """Return where a file is that the user named."""
+        return os.path.join(self.folder, os.path.expanduser(name))
+
+    def encoded(self, text: str) -> bytes:
+        """Write text in the terminal's encoding, escaping what that does not have."""
+        return text.encode(self.encoding, "backslashreplace")
+
+    def show(self, text: str) -> None:
+        """Write text to stdout."""
+        self.stdout.write(self.encoded(text))
+
+    def tell(self, text: str) -> None:
+        """Write text to stderr, after what stdout has been given."""
+        with suppress(OSError, ValueError):  # who ends the pipe has seen enough
+            self.stdout.flush()
+        with suppress(OSError, ValueError):  # nowhere left to say so
+            self.stderr.write(self.encoded(text))
+            self.stderr.flush()
+
+    def complain(self, text: str) -> None:
+        """Write one line to stderr that says whose it is, harmless whatever is in it."""
+        self.tell(f"crlf: {harmless_line(text)}\n")
+
+    def wants_colour(self, is_terminal: bool) -> bool:
+        """Whether to colour what goes to a stream: terminals, unless no-color.org is heeded."""
+        variables = self.variables
+        return is_terminal and not variables.get("NO_COLOR") and variables.get("TERM") != "dumb"
+
+
+def of_process(ask: Callable[[str], str]) -> Environment:
+    """Return the Environment that is this process."""
+    out, err = sys.stdout, sys.stderr
+    return Environment(
+        _binary(sys.stdin),
+        _binary(out),
+        _binary(err),
+        stdout_is_terminal=out is not None and out.isatty(),
+        stderr_is_terminal=err is not None and err.isatty(),
+        variables=os.environ,
+        folder="",
+        ask=ask,
+        encoding=(err or out or io.StringIO()).encoding or "utf-8",
+    )
+
+
+class _Closed(io.RawIOBase):
+    """A standard stream that the process was started without (`>&-`)."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object, /) -> int:
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def _binary(stream: object) -> BinaryIO:
+    """Return what is below a text stream; None is what Python makes of one that is closed."""
+    binary: BinaryIO = getattr(stream, "buffer", None) or cast(BinaryIO, _Closed())
+    return binary

@@ -1,0 +1,88 @@
+"""Help, made from the table of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crlf.cli.commands import COMMANDS, ITEMS, MAIN_OPTIONS, Command, Option
+from crlf.cli.exits import MEANINGS
+from crlf.cli.terminal import Style
+
+WIDTH = 80
+_GAP = 2  # blanks between columns, and before the first
+_FIRST = 26  # the widest first column that still has its explanation beside it
+
+
+def main_help(style: Style) -> str:
+    """Write what `crlf --help` shows."""
+    lines = [
+        *_usage(["crlf COMMAND ...", "crlf URL"], style),
+        "",
+        "Both ends of HTTP, and the wire in sight.",
+        *_section("Commands", [(name, one.meaning) for name, one in COMMANDS.items()], style),
+        *_section("Options", [_row(option) for option in MAIN_OPTIONS], style),
+        *_section("Items, after the URL", ITEMS, style),
+        "",
+        "crlf COMMAND --help tells more: crlf get --help, crlf serve --help.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def command_help(command: Command, style: Style) -> str:
+    """Write what `crlf COMMAND --help` shows."""
+    lines = [
+        *_usage([f"crlf {command.name} {command.words} [OPTION]..."], style),
+        "",
+        f"{command.meaning[:1].upper()}{command.meaning[1:]}.",
+    ]
+    if command.module == "fetch":
+        lines += _section("Items", ITEMS, style)
+    for group in dict.fromkeys(option.group for option in command.options):
+        rows = [_row(option) for option in command.options if option.group == group]
+        lines += _section(group, rows, style)
+    if command.module == "fetch":
+        rows = [(str(code), meaning) for code, meaning in MEANINGS.items()]
+        lines += _section("Exit codes", rows, style)
+    if command.examples:
+        lines += ["", style.paint("Examples", "strong")]
+        for line, meaning in command.examples:
+            lines += [f"{' ' * _GAP}{line}", f"{' ' * _GAP * 3}{style.paint(meaning, 'faint')}"]
+    return "\n".join(lines) + "\n"
+
+
+def _usage(forms: Iterable[str], style: Style) -> list[str]:
+    start = style.paint("Usage", "strong")
+    return [f"{start}  {form}" if at == 0 else f"       {form}" for at, form in enumerate(forms)]
+
+
+def _row(option: Option) -> tuple[str, str]:
+    value = f" {option.metavar}" if option.metavar else ""
+    indent = "" if len(option.names) > 1 else " " * 4  # long names stand below each other
+    return f"{indent}{', '.join(option.names)}{value}", option.meaning
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]], style: Style) -> list[str]:
+    """Write rows in two columns, the second folded; a wide first one stands on its own line."""
+    rows = list(rows)
+    wide = max((len(first) for first, _ in rows if len(first) <= _FIRST), default=0)
+    lines = ["", style.paint(title, "strong")]
+    for first, second in rows:
+        folded = fold(second, WIDTH - wide - 2 * _GAP)
+        if len(first) > wide:
+            lines.append(f"{' ' * _GAP}{style.paint(first, 'name')}")
+        else:
+            blanks = " " * (wide - len(first) + _GAP)
+            lines.append(f"{' ' * _GAP}{style.paint(first, 'name')}{blanks}{folded.pop(0)}")
+        lines += [f"{' ' * (wide + 2 * _GAP)}{line}" for line in folded]
+    return lines
+
+
+def fold(text: str, width: int) -> list[str]:
+    """Break text at blanks into lines that are no wider, where its words allow."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] = f"{lines[-1]} {word}"
+        else:
+            lines.append(word)
+    return lines

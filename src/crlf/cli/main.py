@@ -1,0 +1,171 @@
+"""From argv to an exit code: finds the command, loads the one module that runs it, and says in
+one line what went wrong. Its law: a user sees no traceback, unless CRLF_DEBUG is set.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from crlf.cli import environment as environments
+from crlf.cli.arguments import Arguments, UnknownOption, parse_arguments
+from crlf.cli.commands import COMMANDS, MAIN_OPTIONS, Command, Option
+from crlf.cli.environment import Environment
+from crlf.cli.exits import INTERRUPTED, OK, PIPE_CLOSED, USAGE, Failure
+from crlf.cli.terminal import Style
+
+Run = Callable[[Command, Arguments, Environment], int]
+
+
+def main(argv: Sequence[str] | None = None, environment: Environment | None = None) -> int:
+    """Run a command line and return its exit code.
+
+    argv: without the program's name; this process's when it is None. environment: where it
+    runs. When both are None it is this process, which ends at once when all it did was to
+    fetch: taking an interpreter down in order takes 9 ms, and there is nothing to put in order.
+    """
+    is_process = argv is None and environment is None
+    if is_process:
+        gc.disable()  # loading makes no garbage, and looking for it takes 4 ms
+    here = environments.of_process(_ask) if environment is None else environment
+    code, is_done = _outcome(sys.argv[1:] if argv is None else list(argv), here)
+    if is_process and is_done:
+        os._exit(code)
+    return code
+
+
+def _outcome(words: list[str], environment: Environment) -> tuple[int, bool]:
+    """Run a command line; return its exit code, and whether the process holds nothing now."""
+    is_done = True
+    try:
+        command, rest = _find_command(words)
+        if command is None:
+            code = _run_without(rest, environment)
+        else:
+            arguments = _parse(rest, command.options, f"crlf {command.name}")
+            is_done = command.module != "serve" and not arguments.has("app")
+            code = _run(command, arguments, environment)
+        environment.stdout.flush()
+    except KeyboardInterrupt as fault:
+        environment.complain("; ".join(["interrupted", *getattr(fault, "__notes__", ())]))
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code, is_done = PIPE_CLOSED, True
+    except Exception as fault:
+        code = _explain(fault, environment)
+    return code, is_done
+
+
+def _run(command: Command, arguments: Arguments, environment: Environment) -> int:
+    """Run a command. Raises what it raises."""
+    if arguments.has("help"):
+        from crlf.cli.help import command_help
+
+        environment.show(command_help(command, _style(environment)))
+        return OK
+    _check_words(command, arguments)
+    run = _load(command, arguments)
+    if not gc.isenabled():
+        gc.freeze()  # what is loaded stays, so it need not be looked at again
+        gc.enable()
+    return run(command, arguments, environment)
+
+
+def _load(command: Command, arguments: Arguments) -> Run:
+    """Import what runs a command, and nothing else: this is where the time goes."""
+    if command.module == "serve":
+        from crlf.cli import serve
+
+        return serve.run
+    if arguments.has("app"):
+        from crlf.cli import inside
+
+        return inside.run
+    if arguments.has("verbose"):
+        from crlf.cli import watched
+
+        return watched.run
+    from crlf.cli import fetch
+
+    return fetch.run
+
+
+def _find_command(words: list[str]) -> tuple[Command | None, list[str]]:
+    """Return the command and what follows it; a URL in its place means get. Raises Failure."""
+    if not words or words[0] in ("-h", "--help", "-V", "--version", "help"):
+        return None, words
+    first = words[0]
+    if first in COMMANDS:
+        return COMMANDS[first], words[1:]
+    if first.startswith("-") or any(sign in first for sign in ":/.") or first == "localhost":
+        return COMMANDS["get"], words
+    raise Failure(f"there is no command {first}{_meant(first, COMMANDS)}")
+
+
+def _run_without(words: list[str], environment: Environment) -> int:
+    """Show the help or the version; without any words, the help to who did not know."""
+    from crlf.cli import help as pages
+
+    if not words:
+        environment.tell(pages.main_help(_style(environment)))
+        return USAGE
+    if words[0] == "help" and len(words) > 1 and words[1] in COMMANDS:
+        environment.show(pages.command_help(COMMANDS[words[1]], _style(environment)))
+    elif words[0] in ("-V", "--version"):
+        from crlf.message.version import __version__
+
+        environment.show(f"crlf {__version__}\n")
+    else:
+        _parse([word for word in words if word != "help"], MAIN_OPTIONS, "crlf")
+        environment.show(pages.main_help(_style(environment)))
+    return OK
+
+
+def _parse(words: list[str], options: tuple[Option, ...], whose: str) -> Arguments:
+    try:
+        return parse_arguments(words, options)
+    except UnknownOption as fault:
+        names = [name for option in options for name in option.names if name.startswith("--")]
+        hint = _meant(fault.name, names) or f"; {whose} --help lists them"
+        raise Failure(f"{fault.line}{hint}") from None
+
+
+def _check_words(command: Command, arguments: Arguments) -> None:
+    words = arguments.words
+    if len(words) < command.least:
+        missing = command.words.split(" ")[len(words)]
+        raise Failure(f"{missing} is missing: crlf {command.name} {command.words}")
+    if command.most is not None and len(words) > command.most:
+        raise Failure(f"{words[command.most]!r} is too much: crlf {command.name} {command.words}")
+
+
+def _meant(name: str, names: Sequence[str] | dict[str, Command]) -> str:
+    from crlf.cli.suggestions import closest
+
+    found = closest(name, names)
+    return f"; did you mean {found}?" if found else ""
+
+
+def _style(environment: Environment) -> Style:
+    return Style(environment.wants_colour(environment.stdout_is_terminal))
+
+
+def _explain(fault: Exception, environment: Environment) -> int:
+    """Say in one line what went wrong; return the exit code."""
+    if environment.variables.get("CRLF_DEBUG"):
+        from traceback import format_exception
+
+        environment.tell("".join(format_exception(fault)))
+    from crlf.cli.outcomes import outcome_of
+
+    line, code = outcome_of(fault)
+    environment.complain(line)
+    return code
+
+
+def _ask(prompt: str) -> str:
+    from getpass import getpass
+
+    return getpass(prompt)
