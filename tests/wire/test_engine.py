@@ -185,6 +185,29 @@ def test_a_length_that_is_not_the_contents_is_not_sent() -> None:
     assert client.is_reusable
 
 
+@pytest.mark.rfc("9112", "7.1")
+@pytest.mark.parametrize(
+    ("method", "content", "body"),
+    [
+        ("GET", b"hello", b"5\r\nhello\r\n0\r\n\r\n"),
+        ("GET", b"", b"0\r\n\r\n"),
+        ("HEAD", b"hello", b""),
+    ],
+)
+def test_a_whole_response_may_go_in_one_chunk(method: str, content: bytes, body: bytes) -> None:
+    server = serving(GET.replace(b"GET", method.encode()))
+    server.send_whole(ResponseHead(200, Headers({"transfer-encoding": "chunked"})), content)
+    assert server.outgoing().partition(b"\r\n\r\n")[2] == body
+    assert server.is_reusable
+
+
+@pytest.mark.rfc("9112", "6.2")
+def test_a_whole_request_goes_with_its_length() -> None:
+    headers = Headers({"host": "a", "transfer-encoding": "chunked"})
+    with pytest.raises(LocalError, match="with its length"):
+        ClientEngine().send_whole(RequestHead("POST", "/", headers), b"hello")
+
+
 @pytest.mark.rfc("9110", "8.6")
 @pytest.mark.parametrize("length", ["+5", "5, 5", "-1", "0x5", "", "٥"])
 def test_a_length_that_is_no_number_is_not_sent(length: str) -> None:
@@ -297,6 +320,27 @@ def test_a_body_of_any_length_passes_through_a_small_buffer() -> None:
             got += len(part.data)
         assert len(server._in) <= 65536 + 2 * 5000
     assert got == 500 * 0xFFF
+
+
+@pytest.mark.rfc("9112", "7.1")
+def test_an_offset_counts_from_the_head_however_much_has_been_dropped_since() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    good = head + b"1\r\nx\r\n" * 60_000
+    for step in (1003, 65_536, len(good) + 2):
+        server = ServerEngine()
+        server.receive(GET)  # what came before the message does not count
+        server.next_part()
+        server.send_whole(ResponseHead(204), b"")
+        wire, fault = good + b"x\r\n", None
+        for at in range(0, len(wire), step):
+            server.receive(wire[at : at + step])
+            try:
+                while server.next_part() is not None:
+                    assert len(server._in) <= 65_536 + 2 * step
+            except RemoteError as refused:
+                fault = refused
+        assert fault is not None
+        assert fault.offset == len(good)
 
 
 # --- faults that were found
