@@ -19,10 +19,11 @@ from crlf import App, running, text
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 # Milliseconds on the machine where they were measured, Python 3.11 at 10 ms by itself.
 NEVER = {
-    "asyncio": 30, "ssl": 10, "json": 3, "argparse": 7, "logging": 8, "tempfile": 5, "email": 10,
-    "http": 10, "urllib.request": 20, "hashlib": 2, "secrets": 3, "random": 3, "subprocess": 4,
-    "shutil": 4, "difflib": 1, "traceback": 2, "decimal": 3, "datetime": 1, "idna": 10,
-    "truststore": 12, "publicsuffixlist": 10, "uvloop": 10, "getpass": 1, "html": 2,
+    "dataclasses": 8, "inspect": 6, "pathlib": 3, "asyncio": 30, "ssl": 10, "json": 3,
+    "argparse": 7, "logging": 8, "tempfile": 5, "email": 10, "http": 10, "urllib.request": 20,
+    "hashlib": 2, "secrets": 3, "random": 3, "subprocess": 4, "shutil": 4, "difflib": 1,
+    "traceback": 2, "decimal": 3, "datetime": 1, "idna": 10, "truststore": 12,
+    "publicsuffixlist": 10, "uvloop": 10, "getpass": 1, "html": 2,
 }  # fmt: skip
 # Modules of crlf itself, about 0.2 ms each, and of the standard library beside what Python
 # loads anyway: as many as there are now, and some for another version's.

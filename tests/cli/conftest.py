@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,7 +128,12 @@ def build_app() -> App:
 
     @app.get("/pieces")
     def pieces(request: Request) -> Response:
-        return Response(200, {"content-type": "text/plain"}, iter([b"one\n", b"two\n"]))
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"one\n"
+            await asyncio.sleep(0.1)
+            yield b"two\n"
+
+        return Response(200, {"content-type": "text/plain"}, slowly())
 
     @app.get("/nothing")
     def nothing(request: Request) -> Response:

@@ -153,6 +153,8 @@ def test_ctrl_c_is_an_exit_code_and_keeps_the_part(
         exits.INTERRUPTED,
         "crlf: interrupted; what had arrived, 4 bytes, is in a.part\n",
     )
+    crlf.on_terminal = ("stderr",)
+    assert crlf("get", scripted(answer), "-o", "a").err.startswith("\ncrlf: interrupted")
 
 
 def test_standard_error_may_be_closed(crlf: CommandLine, site: str) -> None:

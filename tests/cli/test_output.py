@@ -115,6 +115,13 @@ def test_a_place_where_nothing_can_be_is_named(
     assert (done.code, done.err) == (NO_OUTPUT, f"crlf: cannot write {name}: {why}\n")
 
 
+@pytest.mark.parametrize("name", ["", "a/"])
+def test_a_file_has_a_name(name: str, crlf: CommandLine, site: str) -> None:
+    done = crlf("get", f"{site}/page", "-o", name)
+    assert (done.code, done.err) == (NO_OUTPUT, f"crlf: {name!r} is no name of a file\n")
+    assert os.listdir(crlf.folder) == []
+
+
 def test_a_part_is_no_way_through_a_link(crlf: CommandLine, site: str) -> None:
     (crlf.folder / "mine").write_text("mine", encoding="utf-8")
     (crlf.folder / "a.part").symlink_to("mine")
@@ -177,6 +184,13 @@ def test_text_is_decoded_by_its_charset(terminal: Terminal, site: str) -> None:
 
 
 def test_pieces_are_shown_as_they_come(terminal: Terminal, site: str) -> None:
+    class Watched(io.BytesIO):
+        def flush(self) -> None:
+            flushed.append(self.getvalue())
+
+    flushed: list[bytes] = []
+    terminal("get", f"{site}/pieces", stdout=Watched())
+    assert b"one\n" in flushed
     assert terminal("get", f"{site}/pieces").text == "one\ntwo\n"
     assert terminal("get", f"{site}/nothing").text == ""
 

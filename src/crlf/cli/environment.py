@@ -55,8 +55,14 @@ class Environment:
         return text.encode(self.encoding, "backslashreplace")
 
     def show(self, text: str) -> None:
-        """Write text to stdout."""
+        """Write text to stdout, now: somebody may be waiting for it."""
         self.stdout.write(self.encoded(text))
+        self.stdout.flush()
+
+    def leave_line(self) -> None:
+        """Begin a new line on a terminal that has just echoed ^C."""
+        if self.stderr_is_terminal:
+            self.tell("\n")
 
     def tell(self, text: str) -> None:
         """Write text to stderr, after what stdout has been given."""

@@ -49,6 +49,7 @@ def _outcome(words: list[str], environment: Environment) -> tuple[int, bool]:
             code = _run(command, arguments, environment)
         environment.stdout.flush()
     except KeyboardInterrupt as fault:
+        environment.leave_line()
         environment.complain("; ".join(["interrupted", *getattr(fault, "__notes__", ())]))
         code = INTERRUPTED
     except BrokenPipeError:

@@ -92,6 +92,8 @@ class FileOutput:
         self.path, self.shown = path, shown
         self._size = 0
         self._part: str | None = None
+        if not os.path.basename(path):
+            raise Failure(f"{shown!r} is no name of a file", NO_OUTPUT)
         try:
             self._mode = _mode_of(path)
             if path.startswith("/dev/") or not (self._mode is None or stat.S_ISREG(self._mode)):

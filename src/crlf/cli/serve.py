@@ -32,12 +32,12 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
         environment.show(f"Serving {shown} at {url}\n")
         if environment.stdout_is_terminal:
             environment.show(style.paint("Ctrl-C stops it.", "faint") + "\n")
-        environment.stdout.flush()
         if host not in _HERE:
             environment.complain("everyone who can reach this machine can reach it")
 
     try:
         serve(app, host, port, started=started)
+        environment.leave_line()
     except OSError as fault:
         raise _explained(fault, host, port) from None
     return OK
