@@ -15,9 +15,9 @@ HOMES = {
     "crlf.message.errors": (
         "BadParameter", "BadSignature", "BadUrl", "BlockedAddress", "ConnectFailed",
         "ConnectTimeout", "CrlfError", "DecodingError", "LocalError", "Malformed", "PoolTimeout",
-        "ProtocolError", "ReadFailed", "ReadTimeout", "RemoteError", "StatusError", "TlsFailed",
-        "TooLarge", "TooManyRedirects", "TotalTimeout", "TransportError", "WriteFailed",
-        "WriteTimeout",
+        "ProtocolError", "ReadFailed", "ReadTimeout", "RemoteError", "StatusError", "TimedOut",
+        "TlsFailed", "TooLarge", "TooManyRedirects", "TotalTimeout", "TransportError",
+        "WriteFailed", "WriteTimeout",
     ),
     "crlf.message.headers": ("Headers",),
     "crlf.message.request": ("Request",),

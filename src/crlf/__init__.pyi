@@ -26,6 +26,7 @@ from crlf.message.errors import ReadFailed as ReadFailed
 from crlf.message.errors import ReadTimeout as ReadTimeout
 from crlf.message.errors import RemoteError as RemoteError
 from crlf.message.errors import StatusError as StatusError
+from crlf.message.errors import TimedOut as TimedOut
 from crlf.message.errors import TlsFailed as TlsFailed
 from crlf.message.errors import TooLarge as TooLarge
 from crlf.message.errors import TooManyRedirects as TooManyRedirects
@@ -82,6 +83,7 @@ __all__ = [
     "Response",
     "Server",
     "StatusError",
+    "TimedOut",
     "Timeout",
     "TlsFailed",
     "TooLarge",

@@ -276,16 +276,7 @@ def test_an_answer_that_nobody_asked_for_is_not_given_to_the_next_request() -> N
 @pytest.mark.rfc("9112", "9.2")
 @pytest.mark.parametrize(
     "pause",
-    [
-        asyncio.sleep,
-        pytest.param(
-            time.sleep,
-            marks=pytest.mark.xfail(
-                reason="has_arrived of asyncio streams does not ask the kernel, and the loop"
-                " had no turn in which to do so"
-            ),
-        ),
-    ],
+    [asyncio.sleep, time.sleep],
 )
 def test_nor_on_a_loop_whatever_that_was_busy_with(pause: Callable[[float], object]) -> None:
     async def story() -> None:
@@ -300,9 +291,6 @@ def test_nor_on_a_loop_whatever_that_was_busy_with(pause: Callable[[float], obje
         on_a_loop(story)
 
 
-@pytest.mark.xfail(
-    reason="AioStream.resume_writing steps its task while asyncio's transport is still busy"
-)
 def test_a_connection_is_lost_once() -> None:
     """The answer is there before the last write is through, and ends the connection at once."""
     listening = socket.create_server(("127.0.0.1", 0))
@@ -527,13 +515,7 @@ def test_without_debug_mode_it_is_the_program_that_knows() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [
-        b"bytes",
-        pytest.param(
-            [b"pieces"],
-            marks=pytest.mark.xfail(reason="a request with a streamed body refuses to pickle"),
-        ),
-    ],
+    [b"bytes", [b"pieces"]],
 )
 def test_an_error_pickles_whatever_was_sent(content: bytes | list[bytes]) -> None:
     with pytest.raises(RemoteError) as caught:

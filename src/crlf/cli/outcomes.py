@@ -12,7 +12,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.BadUrl, exits.USAGE),
     (errors.Malformed, exits.USAGE),
     (errors.LocalError, exits.USAGE),
-    (errors.Timeout, exits.TOO_LATE),
+    (errors.TimedOut, exits.TOO_LATE),
     (errors.ConnectFailed, exits.NO_CONNECTION),
     (errors.BlockedAddress, exits.NO_CONNECTION),
     (errors.TlsFailed, exits.NO_TRUST),

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crlf.message.errors import Timeout as TimedOut
-from crlf.message.errors import TotalTimeout
+from crlf.message.errors import TimedOut, TotalTimeout
 from crlf.rules.deadlines import Timeout
 
 

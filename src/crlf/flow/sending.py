@@ -19,7 +19,7 @@ from crlf.message.errors import (
     LocalError,
     ReadFailed,
     RemoteError,
-    Timeout,
+    TimedOut,
     WriteFailed,
 )
 from crlf.message.request import Request
@@ -86,7 +86,7 @@ def _is_harmless(
 
 def _completed(fault: CrlfError, request: Request, budget: Budget) -> CrlfError:
     """Add to an error what only the flow knows: request, phase, and how long it all took."""
-    if isinstance(fault, Timeout):
+    if isinstance(fault, TimedOut):
         fault = budget.explained(fault)
     if not fault.phase:
         fault.phase = "write" if isinstance(fault, LocalError) else "read"

@@ -122,6 +122,16 @@ class AsyncIterableBody(_Plain):
         return self._pieces.__aiter__()
 
 
+class LostBody(_Plain):
+    """What stands for a streamed body in a request that was pickled: it did not come along."""
+
+    can_send_again = False
+
+    def chunks(self) -> Iterator[bytes]:
+        """Raise RuntimeError: there is nothing to send."""
+        raise RuntimeError("the content of this request was a stream, and did not come along")
+
+
 class JoinedBody(_Plain):
     """Several pieces and files one after the other, opened when their turn comes.
 

@@ -8,7 +8,7 @@ is in `args`, everything else is an attribute.
 
     CrlfError
       TransportError      ConnectFailed ReadFailed WriteFailed TlsFailed
-        Timeout           ConnectTimeout ReadTimeout WriteTimeout PoolTimeout TotalTimeout
+        TimedOut          ConnectTimeout ReadTimeout WriteTimeout PoolTimeout TotalTimeout
       ProtocolError       RemoteError LocalError
         Malformed         BadParameter
       TooLarge            StatusError TooManyRedirects DecodingError
@@ -68,27 +68,30 @@ class TlsFailed(TransportError):
     """The TLS handshake failed, or the peer's certificate was not accepted."""
 
 
-class Timeout(TransportError, TimeoutError):
-    """A deadline passed. The message says the phase and the seconds."""
+class TimedOut(TransportError, TimeoutError):
+    """A deadline passed. The message says the phase and the seconds.
+
+    (Timeout is how long to wait, rules/deadlines.py; this is what happens then.)
+    """
 
 
-class ConnectTimeout(Timeout):
+class ConnectTimeout(TimedOut):
     """No connection within the time allowed for connecting, TLS included."""
 
 
-class ReadTimeout(Timeout):
+class ReadTimeout(TimedOut):
     """The peer sent nothing for the time allowed between two reads."""
 
 
-class WriteTimeout(Timeout):
+class WriteTimeout(TimedOut):
     """The peer took nothing for the time allowed for a write."""
 
 
-class PoolTimeout(Timeout):
+class PoolTimeout(TimedOut):
     """No connection of the pool became free in time."""
 
 
-class TotalTimeout(Timeout):
+class TotalTimeout(TimedOut):
     """The whole exchange took longer than its total deadline allows."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from crlf.message.body import Body, body_of
+from crlf.message.body import Body, LostBody, body_of
 from crlf.message.content import charset_of, parse_json
 from crlf.message.fields.cookies import parse_cookies
 from crlf.message.fields.media import parse_media_type
@@ -233,9 +233,8 @@ class Request:
         return f"<Request {self.method} {where}>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        if not isinstance(self._body, bytes):
-            raise TypeError("a request with a streamed body does not pickle")
-        return Request, (self.method, self.url, self.headers, self._body)
+        body = self._body if isinstance(self._body, bytes) else LostBody()
+        return Request, (self.method, self.url, self.headers, body)
 
 
 def _parse_form(content: bytes) -> Params:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
+import sys
 import time
 from collections.abc import Callable, Generator
 from typing import cast
@@ -18,7 +20,7 @@ from typing import cast
 from crlf.message.errors import (
     ReadFailed,
     ReadTimeout,
-    Timeout,
+    TimedOut,
     WriteFailed,
     WriteTimeout,
 )
@@ -26,6 +28,7 @@ from crlf.ports import StreamFacts
 
 _LOOK = 0.25  # seconds between two looks of the sweep; a far deadline may be late by as much
 _NEVER = float("inf")
+_PULLED = 64 * 1024  # bytes taken from the kernel when somebody asks whether there are any
 _MOST_BUFFERED = 256 * 1024  # bytes that wait for a reader before the peer is asked to pause
 
 
@@ -82,9 +85,9 @@ class AioStream(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_ended", "_failure",
-        "_late", "_loop", "_paused", "_pieces", "_reading_paused", "_said_end", "_serve", "_size",
-        "_sweep", "_transport", "deadline", "facts",
+        "_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_descriptor", "_ended",
+        "_failure", "_late", "_loop", "_paused", "_pieces", "_reading_paused", "_said_end",
+        "_serve", "_size", "_sweep", "_transport", "deadline", "facts",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +100,7 @@ class AioStream(asyncio.Protocol):
         self._sweep = sweep
         self._serve = serve
         self._transport: asyncio.Transport | None = None
+        self._descriptor = -1
         self._pieces: list[bytes] = []
         self._size = 0
         self._ended = False
@@ -118,6 +122,9 @@ class AioStream(asyncio.Protocol):
         """Begin."""
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's has no base
         transport.set_write_buffer_limits(high=0)
+        connected = transport.get_extra_info("socket")
+        if connected is not None and sys.platform != "win32":
+            self._descriptor = connected.fileno()
         self.facts = StreamFacts(
             _address(transport.get_extra_info("peername")),
             _address(transport.get_extra_info("sockname")),
@@ -152,6 +159,7 @@ class AioStream(asyncio.Protocol):
         self._ended = True
         self._paused = False
         self._transport = None
+        self._descriptor = -1
         if self._callback is not None:
             self._wake()
 
@@ -163,7 +171,8 @@ class AioStream(asyncio.Protocol):
         """Note that everything written is out."""
         self._paused = False
         if self._callback is not None:
-            self._wake()
+            # Not at once: the transport that calls this has not finished with itself yet.
+            self._loop.call_soon(self._wake)
 
     def expire(self) -> None:
         """Tell the waiting flow that its deadline has passed."""
@@ -223,6 +232,7 @@ class AioStream(asyncio.Protocol):
         if self._failure is None:
             self._failure = "closed by us"
         self._ended = True
+        self._descriptor = -1
         self._pieces.clear()
         self._size = 0
         if self._transport is not None:
@@ -232,11 +242,32 @@ class AioStream(asyncio.Protocol):
             self._loop.call_soon(self._wake)
 
     def has_arrived(self) -> bool:
-        """Whether a read would return at once."""
-        return bool(self._pieces) or self._ended
+        """Whether a read would return at once.
+
+        What the kernel has is taken from it here: the loop may have been busy elsewhere while
+        it came, and a connection on which something has come is not as idle as it looks.
+        """
+        if self._pieces or self._ended:
+            return True
+        if self._descriptor < 0:
+            return False
+        try:
+            data = os.read(self._descriptor, _PULLED)
+        except BlockingIOError:
+            return False
+        except OSError as fault:
+            self._failure = fault.strerror or str(fault)
+            self._ended = True
+            return True
+        if data:
+            self._pieces.append(data)
+            self._size += len(data)
+        else:
+            self._ended = True
+        return True
 
     async def _until(
-        self, deadline: float | None, late: type[Timeout], why: str, phase: str
+        self, deadline: float | None, late: type[TimedOut], why: str, phase: str
     ) -> None:
         """Wait for the next event of any kind. Raises `late` when the deadline passes first."""
         if deadline is not None:
