@@ -20,6 +20,7 @@ SOURCE = ROOT / "src" / "crlf"
 FLOORS = {
     "lazy": 0,  # how a package exports, and what a value is: of no subject
     "values": 0,
+    "patterns": 0,
     "message": 1,
     "wire": 2,
     "rules": 3,

@@ -8,6 +8,7 @@ import re
 import pytest
 
 import lawbook
+from crlf.patterns import pattern
 from lawbook import Fault, report, sample, uphold
 from traps import BUSY, ENGINE, EVERYWHERE, NUMBERS, pattern_faults, text_faults, trap_faults
 
@@ -36,7 +37,7 @@ def test_every_pattern_that_is_compiled_is_plain() -> None:
     seen, faults = 0, []
     for module in lawbook.pure():
         for name, value in vars(importlib.import_module(module.name)).items():
-            if isinstance(value, re.Pattern):
+            if isinstance(value, re.Pattern | type(pattern(""))):
                 seen += 1
                 bad = pattern_faults(value.pattern, value.flags)
                 faults += [Fault(module.path, 1, f"{name}: {what}") for what in bad]

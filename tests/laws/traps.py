@@ -259,8 +259,10 @@ def literal_patterns(tree: ast.Module) -> Iterator[tuple[int, str | bytes, int]]
     for node in ast.walk(tree):
         match node:
             case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="re"), attr=name), args=[first, *rest]
-            ) if name in RE_FUNCTIONS:
+                func=ast.Attribute(value=ast.Name(id="re"), attr=name)
+                | ast.Name(id="pattern" as name),
+                args=[first, *rest],
+            ) if name == "pattern" or name in RE_FUNCTIONS:
                 given = [ast.unparse(a) for a in [*rest, *(k.value for k in node.keywords)]]
                 flags = re.IGNORECASE if any("re.I" in text for text in given) else 0
                 flags |= re.ASCII if any("re.A" in text for text in given) else 0

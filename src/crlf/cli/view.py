@@ -14,13 +14,14 @@ from crlf.cli.environment import Environment
 from crlf.cli.output import count
 from crlf.cli.terminal import Style, harmless_line, is_text
 from crlf.net.tap import Event
+from crlf.patterns import pattern
 
 MOST = 64 * 1024  # bytes of one body that are shown
 _LONGEST = 16 * 1024  # bytes of a body's line that are waited for before it is shown in pieces
-_CREDENTIALS = re.compile(rb"((?:proxy-)?authorization: *[!-~]+ +)[^\r\n]+", re.IGNORECASE)
-_STATUS = re.compile(r"(HTTP/[0-9.]+ )([1-5][0-9][0-9])(.*)")
-_FIELD = re.compile(r"([!-9;-~]+)(:.*)")
-_INTERIM = re.compile(rb"HTTP/1\.[0-9] 1(?!01)[0-9][0-9]")  # a head that another head follows
+_CREDENTIALS = pattern(rb"((?:proxy-)?authorization: *[!-~]+ +)[^\r\n]+", re.IGNORECASE)
+_STATUS = pattern(r"(HTTP/[0-9.]+ )([1-5][0-9][0-9])(.*)")
+_FIELD = pattern(r"([!-9;-~]+)(:.*)")
+_INTERIM = pattern(rb"HTTP/1\.[0-9] 1(?!01)[0-9][0-9]")  # a head that another head follows
 
 
 class Message:

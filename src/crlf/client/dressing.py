@@ -14,9 +14,10 @@ from crlf.client.options import AddedHeaders, ClientOptions, RequestOptions
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.request import Request
 from crlf.message.url import URL
+from crlf.message.version import __version__
 from crlf.rules.credentials import basic
 
-USER_AGENT = "crlf/0.1"
+USER_AGENT = f"crlf/{__version__}"
 # No content coding is asked for as long as none is decoded here; left out, it would mean "any".
 DEFAULTS = (("accept", "*/*"), ("accept-encoding", "identity"), ("user-agent", USER_AGENT))
 _MOST_KEPT = 512  # URLs and hosts remembered; then the memory is emptied and begins anew

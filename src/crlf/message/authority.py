@@ -7,10 +7,9 @@ host for two different ones, and no address check can be passed by "0x7f.1".
 
 from __future__ import annotations
 
-import re
-
 from crlf.message.errors import Malformed
 from crlf.message.grammar import parse_digits
+from crlf.patterns import pattern
 
 MAX_HOST = 253  # characters, without the last dot; RFC 1035 2.3.4: 255 octets on the wire
 MAX_LABEL = 63  # RFC 1035 2.3.4
@@ -25,11 +24,11 @@ PLAIN_HOST = (
     r"|(?:[A-Za-z0-9_-]{1,63}+\.)*+[A-Za-z_][A-Za-z0-9_-]{0,62}+"
 )
 
-_IPV4 = re.compile(_IPV4_ADDRESS)
-_PLAIN_AUTHORITY = re.compile(rf"({PLAIN_HOST})(?::([0-9]{{1,5}}))?")
-_NOT_IN_HOST = re.compile(r"[^A-Za-z0-9._-]")
-_NUMBER = re.compile("[0-9]++|0[xX][0-9A-Fa-f]*+")
-_GROUP = re.compile("[0-9A-Fa-f]{1,4}")
+_IPV4 = pattern(_IPV4_ADDRESS)
+_PLAIN_AUTHORITY = pattern(rf"({PLAIN_HOST})(?::([0-9]{{1,5}}))?")
+_NOT_IN_HOST = pattern(r"[^A-Za-z0-9._-]")
+_NUMBER = pattern("[0-9]++|0[xX][0-9A-Fa-f]*+")
+_GROUP = pattern("[0-9A-Fa-f]{1,4}")
 _USUAL_PORTS = {str(port): port for port in (80, 443, 3000, 5000, 8000, 8080, 8443)}  # sooner read
 _RULE = "RFC 9112 3.2"
 

@@ -12,6 +12,7 @@ import re
 from crlf.message.errors import Malformed
 from crlf.message.fields.media import parse_media_type
 from crlf.message.headers import Headers
+from crlf.patterns import pattern
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -21,7 +22,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SNIFFED = 1024  # bytes of a page in which its <meta charset> has to stand (WHATWG HTML 13.2.3.2)
-_META = re.compile(rb"<meta[^>]{0,200}?charset=[\"']?([A-Za-z0-9_.:\-]{1,40})", re.IGNORECASE)
+_META = pattern(rb"<meta[^>]{0,200}?charset=[\"']?([A-Za-z0-9_.:\-]{1,40})", re.IGNORECASE)
 # Codecs of Python that are no character encodings, or are slow by design.
 _NOT_TEXT = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 

@@ -7,10 +7,10 @@ None, and the caller goes on as if the field were not there (RFC 9110 5.6.7).
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 
 from crlf.message.grammar import parse_digits
+from crlf.patterns import pattern
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -31,10 +31,10 @@ _DAY = 86_400  # seconds
 
 # RFC 6265bis 5.1.1: a token is what stands between delimiters; what follows a number in it is
 # passed over, unless that is one more digit.
-_COOKIE_TOKEN = re.compile(r"[^\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]++")
-_COOKIE_TIME = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])")
-_COOKIE_DAY = re.compile(r"([0-9]{1,2})(?![0-9])")
-_COOKIE_YEAR = re.compile(r"([0-9]{2,4})(?![0-9])")
+_COOKIE_TOKEN = pattern(r"[^\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]++")
+_COOKIE_TIME = pattern(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])")
+_COOKIE_DAY = pattern(r"([0-9]{1,2})(?![0-9])")
+_COOKIE_YEAR = pattern(r"([0-9]{2,4})(?![0-9])")
 
 
 def parse_date(text: str, now: int | None = None) -> int | None:

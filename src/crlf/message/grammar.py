@@ -7,16 +7,15 @@ blanks, Unicode digits. Text here is str holding only characters below 256 (one 
 
 from __future__ import annotations
 
-import re
-
 from crlf.message.errors import Malformed
+from crlf.patterns import pattern
 
-TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
-DIGITS = re.compile(r"[0-9]+")
-HEX_DIGITS = re.compile(r"[0-9A-Fa-f]+")
+TOKEN = pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
+DIGITS = pattern(r"[0-9]+")
+HEX_DIGITS = pattern(r"[0-9A-Fa-f]+")
 # RFC 9110 5.6.4: qdtext and quoted-pair; one character class a step, so it cannot backtrack.
-QUOTED = re.compile(r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"')
-QUOTED_PAIR = re.compile(r"\\(.)")
+QUOTED = pattern(r'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"')
+QUOTED_PAIR = pattern(r"\\(.)")
 BLANK = " \t"  # OWS, RFC 9110 5.6.3
 
 

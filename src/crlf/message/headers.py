@@ -8,17 +8,17 @@ the bytes, because a program sends the same few heads again and again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 
 from crlf.message.errors import Malformed
 from crlf.message.grammar import BLANK, is_token
+from crlf.patterns import pattern
 
 Field = tuple[str, str]
 Index = dict[str, str | list[str]]
 
 # RFC 9110 5.5: visible characters, blanks and obs-text; nothing that could end a line.
-_VALUE = re.compile(r"[\t \x21-\x7e\x80-\xff]*")
+_VALUE = pattern(r"[\t \x21-\x7e\x80-\xff]*")
 _CRLF_ONLY = bytes(byte for byte in range(256) if byte >= 32 and byte != 127) + b"\t"
 
 

@@ -9,13 +9,13 @@ guess and never a traceback.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar, overload
 
 from crlf.message.errors import BadParameter, TooLarge
 from crlf.message.grammar import parse_digits
 from crlf.message.percent import decode_plus
+from crlf.patterns import pattern
 
 # The methods of Params carry the names of the types; these stand for the types in its body.
 Text = str
@@ -28,7 +28,7 @@ MAX_PAIRS = 1000  # of one query or form; aiohttp and tornado 1000, ASP.NET 1024
 MAX_DIGITS = 18  # of a whole number: whatever they are, a signed 64-bit column holds it
 
 _MISSING = object()
-_REAL = re.compile(r"-?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?")
+_REAL = pattern(r"-?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?")
 _YES = frozenset({"1", "true", "yes", "on"})  # "on" is what a checkbox without a value sends
 _NO = frozenset({"0", "false", "no", "off"})
 

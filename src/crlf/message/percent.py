@@ -7,17 +7,17 @@ separator) is refused by `path_segments` and `decode_path`, so that no caller ha
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from crlf.message.errors import Malformed
+from crlf.patterns import pattern
 
 UNRESERVED = "-._~"  # with letters and digits; RFC 3986 2.3
 _FORM_KEEP = "*-._"  # WHATWG URL, "application/x-www-form-urlencoded percent-encode set"
 
-BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
-_FORM_SAFE = re.compile(r"[A-Za-z0-9*\-._]*+")
+BAD_ESCAPE = pattern("%(?![0-9A-Fa-f]{2})")
+_CONTROL = pattern("[\x00-\x1f\x7f]")
+_FORM_SAFE = pattern(r"[A-Za-z0-9*\-._]*+")
 _HEX = "0123456789ABCDEF"
 # Every pair of hexadecimal digits, in either case, and the byte it stands for.
 _BYTES = {

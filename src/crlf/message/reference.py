@@ -11,6 +11,7 @@ import re
 from crlf.message.authority import MAX_HOST, MAX_PORT, fault_of_host, is_ipv6, parse_port
 from crlf.message.errors import BadUrl
 from crlf.message.percent import percent_decode, percent_encode
+from crlf.patterns import pattern
 
 MAX_UNICODE_HOST = 1000  # characters, of which IDNA then makes MAX_HOST at most
 
@@ -21,17 +22,17 @@ PATH = USERINFO + r"@/\[\]"
 QUERY = PATH + "?"
 ESCAPE = "%[0-9A-Fa-f]{2}"
 # RFC 3986 appendix B; it matches any text.
-_REFERENCE = re.compile(
+_REFERENCE = pattern(
     r"(?:([A-Za-z][A-Za-z0-9+.\-]*+):)?(?://([^/?#]*+))?([^?#]*+)(?:\?([^#]*+))?(?:#(.*+))?",
     re.DOTALL,
 )
 _LONE_PERCENT = "%(?![0-9A-Fa-f]{2})"
-_NOT_IN_USERINFO = re.compile(rf"[^{USERINFO}%]++|{_LONE_PERCENT}")
-_NOT_IN_PATH = re.compile(rf"[^{PATH}%]++|{_LONE_PERCENT}")
-_NOT_IN_QUERY = re.compile(rf"[^{QUERY}%]++|{_LONE_PERCENT}")
-_NOT_IN_NAME = re.compile(rf"[^A-Za-z0-9\-._~!$&'()*+,;=%]|{_LONE_PERCENT}")  # RFC 3986 3.2.2
-_ZONE = re.compile(r"[A-Za-z0-9\-._~]++")  # RFC 6874 2, without escapes
-_NOT_IN_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_IN_USERINFO = pattern(rf"[^{USERINFO}%]++|{_LONE_PERCENT}")
+_NOT_IN_PATH = pattern(rf"[^{PATH}%]++|{_LONE_PERCENT}")
+_NOT_IN_QUERY = pattern(rf"[^{QUERY}%]++|{_LONE_PERCENT}")
+_NOT_IN_NAME = pattern(rf"[^A-Za-z0-9\-._~!$&'()*+,;=%]|{_LONE_PERCENT}")  # RFC 3986 3.2.2
+_ZONE = pattern(r"[A-Za-z0-9\-._~]++")  # RFC 6874 2, without escapes
+_NOT_IN_TEXT = pattern("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def encode_path(path: str) -> str:

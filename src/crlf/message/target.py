@@ -7,11 +7,11 @@ another does not. Its law: every character is one that RFC 3986 allows or browse
 
 from __future__ import annotations
 
-import re
 from typing import Literal, NamedTuple
 
 from crlf.message.authority import parse_authority
 from crlf.message.errors import Malformed
+from crlf.patterns import pattern
 
 Form = Literal["origin", "absolute", "authority", "asterisk"]
 
@@ -22,13 +22,13 @@ _PATH = r"A-Za-z0-9\-._~!$&'()*+,;=:@/\[\]|^"
 # sign that starts no escape ("?q=100%"); a form reader takes that one as itself.
 _QUERY = _PATH + r"?\\`{}%"
 _SOME_PATH = rf"/[{_PATH}]*+(?:%[0-9A-Fa-f]{{2}}[{_PATH}]*+)*+"
-_ORIGIN_FORM = re.compile(rf"({_SOME_PATH})(?:\?([{_QUERY}]*+))?")
-_ABSOLUTE_FORM = re.compile(
+_ORIGIN_FORM = pattern(rf"({_SOME_PATH})(?:\?([{_QUERY}]*+))?")
+_ABSOLUTE_FORM = pattern(
     rf"([Hh][Tt][Tt][Pp][Ss]?)://([^/?#]*+)({_SOME_PATH}|)(?:\?([{_QUERY}]*+))?"
 )
-_ANY_ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+)://[^/?#]*+")
-_NOT_IN_PATH = re.compile(rf"[^{_PATH}%]")
-_NOT_IN_QUERY = re.compile(rf"[^{_QUERY}]")
+_ANY_ABSOLUTE = pattern(r"([A-Za-z][A-Za-z0-9+.\-]*+)://[^/?#]*+")
+_NOT_IN_PATH = pattern(rf"[^{_PATH}%]")
+_NOT_IN_QUERY = pattern(rf"[^{_QUERY}]")
 
 
 class Target(NamedTuple):

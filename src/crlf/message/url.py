@@ -8,7 +8,6 @@ ASCII that any reader takes apart in the same way; what could be read in two way
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, final
 
@@ -28,6 +27,7 @@ from crlf.message.reference import (
     split_reference,
 )
 from crlf.message.target import Target
+from crlf.patterns import pattern
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -35,7 +35,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 Pairs = Mapping[str, object] | Iterable[tuple[str, object]]
 
 # Almost every URL there is. Possessive throughout, so it reads the text once.
-_PLAIN_URL = re.compile(
+_PLAIN_URL = pattern(
     rf"([Hh][Tt][Tt][Pp][Ss]?)://({PLAIN_HOST})(?::([0-9]{{1,5}}))?"
     rf"((?:/[{PATH}]*+(?:{ESCAPE}[{PATH}]*+)*+)?)"
     rf"(?:\?([{QUERY}]*+(?:{ESCAPE}[{QUERY}]*+)*+))?"

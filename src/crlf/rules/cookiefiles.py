@@ -8,7 +8,6 @@ as well-formed as one that came from a server, and host-only stays host-only.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,6 +15,7 @@ from crlf.message.authority import fault_of_host, is_ipv6
 from crlf.message.errors import Malformed
 from crlf.message.fields.cookies import MAX_PAIR, prefix_fault
 from crlf.message.grammar import BLANK, parse_digits
+from crlf.patterns import pattern
 from crlf.values import as_dict, record
 
 MAX_FIELD: Final = 16 * 1024  # bytes of a Cookie field; curl 8190; nginx, Apache read 8 KiB, IIS 16
@@ -23,7 +23,7 @@ MAX_FIELD: Final = 16 * 1024  # bytes of a Cookie field; curl 8190; nginx, Apach
 _FORMAT: Final = "crlf cookies 1"
 _LATEST: Final = 253_402_300_799.0  # the end of the year 9999
 # RFC 6265bis 5.6 (1): HTAB is allowed. Each character is a byte.
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+_CONTROL = pattern("[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _HTTP_ONLY: Final = "#HttpOnly_"  # how curl writes it, in what would else be a comment
 
 

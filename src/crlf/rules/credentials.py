@@ -6,7 +6,6 @@ else, whatever a redirect says; and nothing here shows a secret, not even in an 
 
 from __future__ import annotations
 
-import re
 from binascii import b2a_base64
 from collections.abc import Generator
 from unicodedata import normalize
@@ -15,12 +14,13 @@ from crlf.message.errors import Malformed
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL
+from crlf.patterns import pattern
 from crlf.rules.filters import FieldSetter, Filter, first_origin
 
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_CONTROL = pattern("[\x00-\x1f\x7f]")
 # RFC 6750 2.1 has letters, digits and -._~+/ with = at the end, but tokens in use have | and : too
 # (Laravel's "7|a1b2"). What a reader could take for two things is left out: blank, comma, quote.
-_TOKEN = re.compile(r"[\x21\x23-\x2b\x2d-\x7e]+")
+_TOKEN = pattern(r"[\x21\x23-\x2b\x2d-\x7e]+")
 
 
 def basic(user: str, password: str) -> str:

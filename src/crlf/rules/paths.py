@@ -7,14 +7,14 @@ on all, unless it is an everyday name elsewhere.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from crlf.message.fields.disposition import safe_name
+from crlf.patterns import pattern
 
-_UNUSABLE: Final = re.compile(r"[\x00-\x1f\x7f/\\]|\A[A-Za-z]:")
+_UNUSABLE: Final = pattern(r"[\x00-\x1f\x7f/\\]|\A[A-Za-z]:")
 # On Windows: other streams of a file, wildcards, ends that are stripped, short (8.3) names.
-_WINDOWS_ALIAS: Final = re.compile(r'[:*?"<>|]|[. ]\Z|~[0-9]')
+_WINDOWS_ALIAS: Final = pattern(r'[:*?"<>|]|[. ]\Z|~[0-9]')
 # HFS+ leaves these out when it compares names, so that they hide a dot (Git, CVE-2014-9390).
 _INVISIBLE: Final = (
     "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"

@@ -8,7 +8,6 @@ thrown away because of where it points; it comes back with the reason why it was
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Generator
 from typing import Final
 
@@ -17,6 +16,7 @@ from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL
+from crlf.patterns import pattern
 from crlf.rules.filters import FIRST_ORIGIN, Filter
 
 MAX_REDIRECTS: Final = 10  # Go 10, browsers 20, requests 30, curl 50
@@ -44,7 +44,7 @@ ANCHORED: Final = frozenset(
 _OF_CONTENT = frozenset(
     {"digest", "expect", "last-modified", "repr-digest", "trailer", "transfer-encoding"}
 )
-_NOT_ASCII = re.compile("[^\x00-\x7f]")
+_NOT_ASCII = pattern("[^\x00-\x7f]")
 _SHOWN = 200  # characters of a URL in an error
 
 

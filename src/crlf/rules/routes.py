@@ -9,7 +9,6 @@ not resolved, and no slot is filled by what could be a separator on somebody's d
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -17,6 +16,7 @@ from uuid import UUID
 from crlf.message.grammar import is_token, parse_digits, parse_hex
 from crlf.message.percent import UNRESERVED, path_segments, percent_encode
 from crlf.message.reference import encode_path
+from crlf.patterns import pattern
 
 T = TypeVar("T")
 
@@ -26,12 +26,12 @@ METHODS: Final = frozenset("GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT
 NEVER: Final = frozenset({"TRACE", "CONNECT"})  # RFC 9110 9.3.8: TRACE echoes credentials
 NO_VALUES: Final[Mapping[str, object]] = {}
 
-_SLOT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
-_NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f/\\]")
-_TO_DECODE = re.compile(r"%|/\.|[\x00-\x1f\x7f\\]")  # anything to look at in a raw path
-_FLOAT = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_SLUG = re.compile(r"[A-Za-z0-9_-]+")
+_SLOT = pattern(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
+_NOT_PLAIN = pattern(r"[\x00-\x1f\x7f/\\]")
+_TO_DECODE = pattern(r"%|/\.|[\x00-\x1f\x7f\\]")  # anything to look at in a raw path
+_FLOAT = pattern(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")
+_UUID = pattern(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_SLUG = pattern(r"[A-Za-z0-9_-]+")
 _KEPT: Final = UNRESERVED + "!$&'()*+,;=:@/"  # what a path may have raw: RFC 3986 3.3
 
 

@@ -9,7 +9,6 @@ cannot be kept safely is an error, never a cookie in the clear.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
@@ -22,6 +21,7 @@ from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.session import Session
+from crlf.patterns import pattern
 from crlf.values import frozen
 from crlf.wire.signing import MIN_KEY, sign, unsign
 
@@ -31,7 +31,7 @@ LIFETIME: Final = 90 * DAY  # seconds, however often it is used; browsers keep a
 HOST_PREFIX: Final = "__Host-"  # browsers take it only with Secure, Path=/ and no Domain
 
 # Of a URL's host, which has been checked: four numbers are an IPv4 address there.
-_LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}|(?:[a-z0-9_-]+\.)*+localhost|::1")
+_LOOPBACK = pattern(r"127(?:\.[0-9]{1,3}){3}|(?:[a-z0-9_-]+\.)*+localhost|::1")
 
 Secret = str | bytes | Sequence[str | bytes]
 

@@ -9,7 +9,6 @@ of times, wherever the arrivals are cut, and the cuts never show in what comes o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -18,14 +17,15 @@ from crlf.message.fields.disposition import parse_disposition
 from crlf.message.fields.media import parse_media_type
 from crlf.message.grammar import BLANK, is_token
 from crlf.message.headers import EMPTY, Headers
+from crlf.patterns import pattern
 from crlf.values import frozen
 
 MAX_PADDING: Final = 64  # blanks after a boundary; RFC 2046 5.1.1 has them, nobody sends any
 PART_END: Final = b"\r\n"  # what stands between a part's content and the next boundary
 
 # RFC 2046 5.1.1: bchars, up to 70, the last no blank.
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BOUNDARY = pattern(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
+_CONTROL = pattern(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ESCAPES: Final = {ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"}  # WHATWG HTML 4.10.21.8
 _NO_ENCODING: Final = frozenset({"7bit", "8bit", "binary"})
 _SINGLE: Final = ("content-disposition", "content-type", "content-transfer-encoding")

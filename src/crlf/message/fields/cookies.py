@@ -8,13 +8,13 @@ functions whether, and for whom, a cookie is.
 
 from __future__ import annotations
 
-import re
 from typing import Final, Literal, NamedTuple
 
 from crlf.message.dates import build_date, parse_cookie_date
 from crlf.message.errors import Malformed, TooLarge
 from crlf.message.grammar import BLANK, is_token, parse_digits
 from crlf.message.params import Params
+from crlf.patterns import pattern
 from crlf.values import frozen, replace
 
 MAX_COOKIES: Final = 200  # read from one request; Go 3000, Chromium keeps 180 a domain
@@ -26,13 +26,13 @@ LONG_GONE: Final = 0  # seconds since 1970; the earliest time that an expiry can
 SameSite = Literal["Strict", "Lax", "None"]
 _SAME_SITE: Final[dict[str, SameSite]] = {"strict": "Strict", "lax": "Lax", "none": "None"}
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 6265bis 5.6 (1): HTAB is allowed
-_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # RFC 6265bis 4.1.1
-_PATH = re.compile(r"/[\x21-\x2b\x2d-\x3a\x3c-\x7e]*")  # no blank, comma or semicolon
+_CONTROL = pattern(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 6265bis 5.6 (1): HTAB is allowed
+_VALUE = pattern(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # RFC 6265bis 4.1.1
+_PATH = pattern(r"/[\x21-\x2b\x2d-\x3a\x3c-\x7e]*")  # no blank, comma or semicolon
 _LABEL = r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?"
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_SECONDS = re.compile(r"-?[0-9]+")
-_NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # the end of an IPv4 address
+_DOMAIN = pattern(rf"{_LABEL}(?:\.{_LABEL})*")
+_SECONDS = pattern(r"-?[0-9]+")
+_NUMERIC_LABEL = pattern(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # the end of an IPv4 address
 
 
 def parse_cookies(value: str, limit: int = MAX_COOKIES) -> Params:

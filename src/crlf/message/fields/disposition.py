@@ -14,24 +14,25 @@ from typing import Final
 from crlf.message.fields.media import parse_parameters
 from crlf.message.grammar import BLANK, TOKEN
 from crlf.message.percent import BAD_ESCAPE, percent_decode, percent_encode
+from crlf.patterns import pattern
 from crlf.values import frozen
 
 MAX_NAME: Final = 200  # bytes of a file's name; ext4, APFS and NTFS end at 255, backups add to it
 NAMELESS: Final = "unnamed"
 
 _ATTR_KEEP = "!#$&+-.^_`|~"  # RFC 8187 3.2.1, attr-char beside letters and digits
-_NOT_PLAIN = re.compile(r"[^\x20-\x7e]|[\"\\%/]")  # what a filename= in ASCII cannot say safely
-_QUOTE = re.compile(r'"[ \t]*(;|\Z)?')  # a quote, and whether it ends its value
+_NOT_PLAIN = pattern(r"[^\x20-\x7e]|[\"\\%/]")  # what a filename= in ASCII cannot say safely
+_QUOTE = pattern(r'"[ \t]*(;|\Z)?')  # a quote, and whether it ends its value
 # What nearly every form field looks like. A path for speed: it gives what the long one gives.
-_PLAIN_FORM = re.compile(r'form-data; name="([^"\\%\r\n]*)"(?:; filename="([^"\\%\r\n]*)")?')
-_FORM_ESCAPE = re.compile("%(?:22|0[DdAa])")
+_PLAIN_FORM = pattern(r'form-data; name="([^"\\%\r\n]*)"(?:; filename="([^"\\%\r\n]*)")?')
+_FORM_ESCAPE = pattern("%(?:22|0[DdAa])")
 _FORM_ESCAPES: Final = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 
 _DROPPED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, lone surrogates, line ends
 # Marks that turn the direction of writing: they make "exe.gpj" look like "jpg.exe" and back.
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_FORBIDDEN = re.compile(r'[:<>"|?*]')  # on Windows; a colon also opens a second stream (ADS)
-_DEVICE = re.compile(
+_FORBIDDEN = pattern(r'[:<>"|?*]')  # on Windows; a colon also opens a second stream (ADS)
+_DEVICE = pattern(
     r"(?:CON|PRN|AUX|NUL|CLOCK\$|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\xb9\xb2\xb3]) *\Z",
     re.IGNORECASE | re.ASCII,
 )

@@ -7,18 +7,18 @@ A list that does not fit the grammar matches nothing, so the answer is a whole o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final, Literal
 
 from crlf.message.errors import Malformed
 from crlf.message.grammar import BLANK
+from crlf.patterns import pattern
 from crlf.values import frozen
 
 MAX_TAGS: Final = 1000  # in one list; a field of 8 KiB has room for 2,700 of the shortest
-_OPAQUE = re.compile(r"[\x21\x23-\x7e\x80-\xff]*")  # etagc: no blank, no quote, no escapes
-_TAG = re.compile(rf'(W/)?"({_OPAQUE.pattern})"')
-_GAP = re.compile(r"[ \t,]*")
+_OPAQUE = pattern(r"[\x21\x23-\x7e\x80-\xff]*")  # etagc: no blank, no quote, no escapes
+_TAG = pattern(rf'(W/)?"({_OPAQUE.pattern})"')
+_GAP = pattern(r"[ \t,]*")
 
 
 @frozen

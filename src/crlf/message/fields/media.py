@@ -7,16 +7,16 @@ pinned here, because the ones of operating systems differ and change under a run
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from crlf.message.errors import Malformed
 from crlf.message.grammar import BLANK, QUOTED, TOKEN, build_quoted, is_token, unquote
+from crlf.patterns import pattern
 from crlf.values import frozen
 
 OCTETS: Final = "application/octet-stream"  # RFC 9110 8.3: what a body of unknown type is
-_PARAMETER = re.compile(rf"({TOKEN.pattern})=({TOKEN.pattern}|{QUOTED.pattern})")
-_GAP = re.compile(r"[ \t]*;[ \t]*")
+_PARAMETER = pattern(rf"({TOKEN.pattern})=({TOKEN.pattern}|{QUOTED.pattern})")
+_GAP = pattern(r"[ \t]*;[ \t]*")
 
 
 @frozen

@@ -7,17 +7,17 @@ weight of zero is a refusal. A field that cannot be read says nothing, and so re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from crlf.message.errors import Malformed
 from crlf.message.fields.media import MediaType, parse_media_type
 from crlf.message.grammar import BLANK, QUOTED, parse_digits, split_list
+from crlf.patterns import pattern
 
 MAX_MEMBERS: Final = 50  # of one Accept field; browsers send up to 10, with every language 30
-_QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 12.4.2
-_WEIGHT = re.compile(r";[ \t]*[qQ]=")
+_QUALITY = pattern(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 12.4.2
+_WEIGHT = pattern(r";[ \t]*[qQ]=")
 _HARDLY: Final = 0.0005  # below every weight that can be written
 _ALIASES: Final = {"x-gzip": "gzip", "x-compress": "compress"}  # RFC 9110 8.4.1
 

@@ -7,11 +7,10 @@ the content is cut into pieces depends on how it came and means nothing.
 
 from __future__ import annotations
 
-import re
-
 from crlf.message.errors import Malformed, TooLarge
 from crlf.message.grammar import parse_hex
 from crlf.message.headers import Headers
+from crlf.patterns import pattern
 from crlf.wire.h1.head import NOT_CONTROL, CarefulWalk, has_stray_control
 from crlf.wire.limits import Limits
 
@@ -59,12 +58,12 @@ class CloseReader:
 
 _SIZE, _DATA, _DATA_END, _TRAILERS = range(4)
 # RFC 9112 7.1.1, blanks allowed where the grammar has BWS; possessive, so it never goes back.
-_EXTENSIONS = re.compile(
+_EXTENSIONS = pattern(
     rb"(?:[ \t]*+;[ \t]*+[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
     rb"(?:[ \t]*+=[ \t]*+(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
     rb'|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*+"))?+)*+'
 )
-_SIZE_DIGITS = re.compile(rb"[0-9A-Fa-f]+")
+_SIZE_DIGITS = pattern(rb"[0-9A-Fa-f]+")
 _CHUNK_RULE = "RFC 9112 7.1"
 # RFC 9110 6.5.1: fields that a trailer must not have, because they are needed before it.
 FORBIDDEN_TRAILERS = frozenset(
