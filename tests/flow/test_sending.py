@@ -29,6 +29,7 @@ from crlf.message.errors import (
     WriteTimeout,
 )
 from crlf.message.request import Request
+from crlf.net.aiostream import AioStream, Sweep
 from crlf.net.loops import new_loop
 from crlf.net.scripted import END, STALL, Item, ScriptedNetwork, ScriptedStream
 from crlf.rules.deadlines import Timeout
@@ -325,6 +326,49 @@ def test_a_connection_is_lost_once() -> None:
         worker.join()
         listening.close()
     assert complaints == []
+
+
+class Taking(asyncio.Transport):
+    """A transport whose kernel takes whatever it is given."""
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        return None
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: object) -> None:
+        return None
+
+    def abort(self) -> None:
+        return None
+
+
+@pytest.mark.xfail(
+    reason="a write that the kernel takes at once gives the loop no turn: a download by a fast"
+    " reader keeps all other connections waiting for half a second and more"
+)
+def test_who_takes_everything_at_once_leaves_turns_to_others() -> None:
+    async def story() -> int:
+        loop = asyncio.get_running_loop()
+        stream = AioStream(loop, Sweep(loop))
+        stream.connection_made(Taking())
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        for _ in range(1000):
+            await stream.write(b"x" * 65536, None)
+        counting.cancel()
+        stream.close()
+        return turns
+
+    assert asyncio.run(story()) >= 16  # one for each 4 MiB, at the least
 
 
 # --- cancelled, and what was open ----------------------------------------------------------------
