@@ -7,7 +7,7 @@ one step (run_sync). Deadlines are absolute, in seconds of the network's `now`; 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol, TypeVar
 
 from crlf.values import frozen
@@ -48,7 +48,7 @@ class Stream(Protocol):
     async def write(self, data: bytes, deadline: float | None) -> None:
         """Send all of data, or hand it to something that will. Raises WriteTimeout, WriteFailed."""
 
-    async def end(self, deadline: float | None) -> None:
+    def end(self, deadline: float | None) -> Coroutine[object, object, None]:
         """Say that we send no more (shutdown, close_notify); reading goes on. Never raises."""
 
     def close(self) -> None:

@@ -77,3 +77,18 @@ class Connection(Generic[E]):
     def close(self) -> None:
         """Let go of the stream at once."""
         self.stream.close()
+
+    def leave(self) -> None:
+        """Close after the last exchange: say so first, as far as that needs no waiting.
+
+        RFC 9112 9.8: a client sends close_notify before it closes. On a connection that has
+        nothing under way there is room for that; where there is not, the peer has to do without.
+        """
+        farewell = self.stream.end(None)
+        try:
+            farewell.send(None)
+        except StopIteration:
+            pass
+        else:
+            farewell.close()
+        self.stream.close()

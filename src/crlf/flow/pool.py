@@ -83,7 +83,7 @@ class Pool:
             connection = self._take_idle(route)
             while fresh and connection is not None:
                 self._ledger.drop(route)
-                connection.close()
+                connection.leave()
                 connection = self._take_idle(route)
             if connection is not None:
                 return connection, True
@@ -97,7 +97,7 @@ class Pool:
             if connection is not None:
                 if not connection.stream.has_arrived():
                     return connection, True
-                connection.close()  # as _take_idle does; its place is ours all the same
+                connection.leave()  # as _take_idle does; its place is ours all the same
         try:
             return await dial(self.network, route, budget, self._limits), False
         except BaseException:
@@ -151,12 +151,12 @@ class Pool:
         while True:
             connection, stale = self._ledger.take(route, self.network.now())
             for old in stale:
-                old.close()
+                old.leave()
             # RFC 9112 9.2: bytes that nobody asked for, or the end: not to be used again.
             if connection is None or not connection.stream.has_arrived():
                 return connection
             self._ledger.drop(route)
-            connection.close()
+            connection.leave()
 
     def _may_open(self, route: Route) -> bool:
         """Whether there is room for one more, if need be in the place of an idle one."""
@@ -167,7 +167,7 @@ class Pool:
         evicted = self._ledger.evict()
         if evicted is None:
             return False
-        evicted.close()
+        evicted.leave()
         return True
 
     def _in_turn(self) -> list[Route]:
@@ -204,7 +204,7 @@ class Pool:
                 return
             if self._ledger.has_room_for(waiting):
                 self._ledger.drop(route)
-                connection.close()
+                connection.leave()
                 self._call_next()
                 return
         self._ledger.keep(route, connection, self.network.now())
@@ -217,7 +217,7 @@ class Pool:
                 return
             self._ledger.drop(route)
             self._call_next()
-        connection.close()
+        connection.leave()
 
     def drop(self, route: Route, connection: ClientConnection) -> None:
         """Close a connection of which nobody knows any more what it is good for."""
@@ -242,4 +242,4 @@ class Pool:
                     ticket.settle(None)
             self._queues.clear()
             for connection in self._ledger.clear():
-                connection.close()
+                connection.leave()
