@@ -176,6 +176,14 @@ def note_and_cancel(loop: asyncio.AbstractEventLoop) -> None:
 asyncio.runners._cancel_all_tasks = note_and_cancel  # type: ignore[attr-defined]
 
 
+def pytest_configure() -> None:
+    """Let uvloop open the pipe that its first loop keeps for ever, before anything is counted."""
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        uvloop.new_event_loop().close()
+
+
 def open_files() -> set[tuple[str, str]]:
     """List this process's descriptors with what each stands for; none where there is no /proc."""
     found = set()
