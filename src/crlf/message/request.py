@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from crlf.message.body import Body, LostBody, body_of
-from crlf.message.content import charset_of, parse_json
 from crlf.message.fields.cookies import parse_cookies
 from crlf.message.fields.media import parse_media_type
 from crlf.message.headers import Headers
+from crlf.message.message import Message
 from crlf.message.params import MAX_PAIRS, Params, parse_pairs
 from crlf.message.session import Session
 from crlf.message.target import Target, parse_target
@@ -36,7 +36,7 @@ class Received(NamedTuple):
     local: tuple[str, int] | None = None
 
 
-class Request:
+class Request(Message):
     """An HTTP request (RFC 9110 section 3.4). Immutable: the with_... methods return copies.
 
     url: absolute, http or https. content: bytes, str, a binary file, an iterable of bytes, or
@@ -46,14 +46,11 @@ class Request:
     """
 
     __slots__ = (
-        "_body", "_cookies", "_extras", "_files", "_form", "_query", "_received", "_target",
-        "_url", "headers", "method", "target", "version",
+        "_cookies", "_files", "_form", "_query", "_received", "_target", "_url", "method", "target",
     )  # fmt: skip
 
     method: str
-    headers: Headers
     target: str
-    version: str
 
     def __init__(
         self,
@@ -74,7 +71,7 @@ class Request:
         self._cookies: Params | None = None
         self._form: Params | None = None
         self._files: Mapping[str, object] | None = None
-        self._extras: dict[str, object] | None = None
+        self._extras = None
 
     @classmethod
     def received(
@@ -125,27 +122,6 @@ class Request:
     # -- what it carries
 
     @property
-    def body(self) -> bytes | Body:
-        """The content: bytes when it is here whole, otherwise a Body."""
-        return self._body
-
-    @property
-    def content(self) -> bytes:
-        """The content as bytes. Raises RuntimeError when it is still to be streamed."""
-        if isinstance(self._body, bytes):
-            return self._body
-        raise RuntimeError("this request's content is streamed; read it from request.body")
-
-    @property
-    def text(self) -> str:
-        """The content as text, by the charset of Content-Type, otherwise UTF-8."""
-        return self.content.decode(charset_of(self.headers) or "utf-8", "replace")
-
-    def json(self) -> object:
-        """Parse the content as JSON. Raises Malformed (400) when it is not."""
-        return parse_json(self.content)
-
-    @property
     def form(self) -> Params:
         """The text fields of a form; of no form, none. Raises TooLarge beyond 1,000 fields."""
         if self._form is None:
@@ -175,13 +151,6 @@ class Request:
         return None if self._received is None else self._received.peer
 
     @property
-    def extras(self) -> dict[str, object]:
-        """Room for what filters and servers know of this request: "session", "files", ..."""
-        if self._extras is None:
-            self._extras = {}
-        return self._extras
-
-    @property
     def session(self) -> Session:
         """What the application remembers of this visitor. Needs App(secret=...)."""
         session = self.extras.get("session")
@@ -194,20 +163,6 @@ class Request:
         return session
 
     # -- copies
-
-    def _copy(self) -> Request:
-        copy = Request.__new__(Request)
-        for slot in Request.__slots__:
-            setattr(copy, slot, getattr(self, slot))
-        return copy
-
-    def with_field(self, name: str, value: str) -> Request:
-        """Return a copy in which a field has this one value."""
-        return self.with_headers(self.headers.with_field(name, value))
-
-    def without_fields(self, *names: str) -> Request:
-        """Return a copy without the fields of these names."""
-        return self.with_headers(self.headers.without(*names))
 
     def with_headers(self, headers: Headers) -> Request:
         """Return a copy with these fields and no others."""

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 
 from crlf.message.body import Body, body_of
-from crlf.message.content import decode_text, encoding_of, parse_json
 from crlf.message.errors import StatusError
 from crlf.message.headers import EMPTY, Headers
+from crlf.message.message import Message
 from crlf.message.request import Request
 from crlf.message.status import reason_of
 from crlf.message.url import URL
 
 
-class Response:
+class Response(Message):
     """An HTTP response (RFC 9110 section 3.4). Immutable: the with_... methods return copies.
 
     content: bytes, str (sent as UTF-8), a binary file, an iterable of bytes, or an
@@ -28,15 +28,10 @@ class Response:
     Raises ValueError for a status code outside 100 to 599, Malformed for a bad field.
     """
 
-    __slots__ = (
-        "_body", "_extras", "elapsed", "headers", "history", "reason", "request", "status_code",
-        "trailers", "version",
-    )  # fmt: skip
+    __slots__ = ("elapsed", "history", "reason", "request", "status_code", "trailers")
 
     status_code: int
-    headers: Headers
     reason: str
-    version: str
 
     def __init__(
         self,
@@ -57,7 +52,7 @@ class Response:
         self.history: tuple[Response, ...] = ()
         self.elapsed = 0.0
         self.trailers = EMPTY
-        self._extras: dict[str, object] | None = None
+        self._extras = None
 
     @classmethod
     def quick(cls, status_code: int, headers: Headers, content: bytes) -> Response:
@@ -95,32 +90,6 @@ class Response:
         return response
 
     # -- content
-
-    @property
-    def body(self) -> bytes | Body:
-        """The content: bytes when it is here whole, otherwise a Body."""
-        return self._body
-
-    @property
-    def content(self) -> bytes:
-        """The content as bytes. Raises RuntimeError when it is a stream."""
-        if isinstance(self._body, bytes):
-            return self._body
-        raise RuntimeError("this response's content is a stream; read it from response.body")
-
-    @property
-    def encoding(self) -> str:
-        """The character encoding that `text` uses."""
-        return encoding_of(self.headers, self.content)
-
-    @property
-    def text(self) -> str:
-        """The content as text; see crlf.message.content for how the encoding is found."""
-        return decode_text(self.headers, self.content)
-
-    def json(self) -> object:
-        """Parse the content as JSON. Raises Malformed (a ValueError) when it is not."""
-        return parse_json(self.content)
 
     def save(self, path: str | PathLike[str]) -> PathLike[str]:
         """Write the content to a file, whole or not at all, and return its path.
@@ -172,34 +141,7 @@ class Response:
             raise RuntimeError("this response answers no request yet")
         return self.request.url
 
-    @property
-    def extras(self) -> dict[str, object]:
-        """Room for what filters and connections know of this response."""
-        if self._extras is None:
-            self._extras = {}
-        return self._extras
-
     # -- copies
-
-    def _copy(self) -> Response:
-        copy = Response.__new__(Response)
-        for slot in Response.__slots__:
-            setattr(copy, slot, getattr(self, slot))
-        return copy
-
-    def with_field(self, name: str, value: str) -> Response:
-        """Return a copy in which a field has this one value."""
-        return self.with_headers(self.headers.with_field(name, value))
-
-    def adding_field(self, name: str, value: str) -> Response:
-        """Return a copy with one more field, as Set-Cookie needs."""
-        return self.with_headers(self.headers.adding(name, value))
-
-    def with_headers(self, headers: Headers) -> Response:
-        """Return a copy with these fields and no others."""
-        copy = self._copy()
-        copy.headers = headers
-        return copy
 
     def with_content(self, content: object) -> Response:
         """Return a copy with another content."""

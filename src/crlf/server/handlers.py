@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from crlf.message.errors import BadParameter, Malformed, TooLarge
+from crlf.message.message import Message
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.rules.sessions import SignedSessions
@@ -179,5 +180,7 @@ def _is_of_the_request(error: Exception) -> bool:
             return False
         if module in _READING:
             return True
+        if module == Message.__module__:
+            return isinstance(frame.tb_frame.f_locals.get("self"), Request)
         frame = frame.tb_next
     return True
