@@ -180,7 +180,7 @@ def _is_of_the_request(error: Exception) -> bool:
             return False
         if module in _READING:
             return True
-        if module == Message.__module__:
+        if frame.tb_frame.f_code is Message.json.__code__:
             return isinstance(frame.tb_frame.f_locals.get("self"), Request)
         frame = frame.tb_next
     return True
