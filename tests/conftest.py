@@ -125,7 +125,8 @@ def rules_of(item: pytest.Item) -> Iterator[dict[str, str]]:
         if mark.kwargs or len(mark.args) != 2 or not all(isinstance(a, str) for a in mark.args):
             raise pytest.UsageError(f'{item.nodeid}: write rfc("9112", "6.3"), not {mark}')
         alone = cases is not None and mark in cases.marks
-        name = cases.id if alone and cases else item.nodeid.split("::")[-1].split("[")[0]
+        plain = getattr(item, "originalname", None) or item.name
+        name = cases.id if alone and cases else plain
         yield {
             "number": mark.args[0],
             "section": mark.args[1],
