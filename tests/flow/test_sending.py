@@ -19,22 +19,31 @@ import pytest
 
 from crlf.client.aio import AsyncClient
 from crlf.client.blocking import Client
+from crlf.client.core import Core
+from crlf.client.inside import memory_network
+from crlf.client.options import ClientOptions
 from crlf.message.errors import (
     CrlfError,
     PoolTimeout,
+    ReadFailed,
     ReadTimeout,
     RemoteError,
+    TooLarge,
     TooManyRedirects,
     TotalTimeout,
+    WriteFailed,
     WriteTimeout,
 )
 from crlf.message.request import Request
 from crlf.net.aiostream import AioStream, Sweep
 from crlf.net.loops import new_loop
-from crlf.net.scripted import END, STALL, Item, ScriptedNetwork, ScriptedStream
+from crlf.net.memory import Shape
+from crlf.net.scripted import END, STALL, Fault, Item, ScriptedNetwork, ScriptedStream
+from crlf.rules.cookiejar import CookieJar
 from crlf.rules.deadlines import Timeout
 from crlf.rules.ledger import PoolLimits
 from crlf.server import App
+from crlf.wire.limits import Limits
 
 URL = "http://a.example/"
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -123,10 +132,40 @@ def test_a_redirect_that_is_not_read_costs_its_connection_and_no_more() -> None:
 def test_too_many_redirects_leave_nothing_open() -> None:
     streams = [ScriptedStream([redirect_to(b"/%d" % number)]) for number in range(20)]
     client = Client(network=ScriptedNetwork(streams))
-    with pytest.raises(TooManyRedirects), client.stream("GET", URL):
+    with pytest.raises(TooManyRedirects) as caught, client.stream("GET", URL):
         pass
     assert open_places(client) == 0
+    assert (caught.value.phase, caught.value.seconds) == ("redirect", 0.0)
+    assert isinstance(caught.value.request, Request)
     assert all(stream.is_closed for stream in streams if stream.writes)
+
+
+def test_a_circle_of_redirects_says_how_long_it_went_on() -> None:
+    script: list[Item] = []
+    for _ in range(11):
+        script += [2.0, redirect_to(b"/")]
+    client = client_on(script)
+    with pytest.raises(TooManyRedirects, match="circle") as caught:
+        client.get(URL)
+    assert (caught.value.phase, caught.value.seconds) == ("redirect", 22.0)
+    assert isinstance(caught.value.request, Request)
+
+
+@pytest.mark.parametrize("size", [999, 1000, 1001])
+def test_a_stream_that_is_read_whole_has_the_limit_of_a_whole_response(size: int) -> None:
+    client = client_on([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size, b"x" * size])
+    options = ClientOptions(limits=Limits(body=1000))
+    client._core = Core(options, client._core.network, CookieJar())
+    with client.stream("GET", URL) as response:
+        if size <= 1000:
+            assert len(response.read()) == size
+            return
+        with pytest.raises(TooLarge) as caught:
+            response.read()
+    assert caught.value.phase == "read"
+    assert caught.value.seconds == 0.0
+    assert isinstance(caught.value.request, Request)
+    assert open_places(client) == 0
 
 
 # --- each phase, on real sockets -----------------------------------------------------------------
@@ -369,6 +408,48 @@ def test_who_takes_everything_at_once_leaves_turns_to_others() -> None:
         return turns
 
     assert asyncio.run(story()) >= 16  # one for each 4 MiB, at the least
+
+
+# --- a fault at every byte between a client and an application -----------------------------------
+
+
+def outcome_of(app: App, content: object, way: str, shape: Shape) -> str:
+    """Post over a connection that breaks, and name what came of it."""
+    network = memory_network(app)
+    setattr(network, way, shape)
+    with Client(network=network, timeout=Timeout(read=0.5)) as client:
+        try:
+            response = client.post(URL, content=content)  # type: ignore[arg-type]
+        except (RemoteError, ReadFailed, WriteFailed) as error:
+            is_complete = isinstance(error.request, Request) and error.phase in ("read", "write")
+            return type(error).__name__ if is_complete else repr(error)
+    # A request that was cut short may still be answered: it is bad.
+    is_whole = response.text == "hello " * 20
+    return f"{response.status_code}, {'whole' if is_whole else 'a page'}"
+
+
+@pytest.mark.parametrize("content", [b"x" * 300, [b"x" * 100, b"x" * 200]])
+def test_whatever_breaks_between_client_and_application_is_an_error_or_the_answer(
+    content: object,
+) -> None:
+    """Real engines at both ends, real bytes, and a connection that breaks after each of them."""
+    seen: list[bytes] = []
+    app = App()
+
+    @app.post("/")
+    async def receive(request: Request) -> str:
+        seen.append(request.content)
+        return "hello " * 20
+
+    outcomes = {
+        outcome_of(app, content, way, Shape(fault=fault, after=after))
+        for fault in (Fault.END, Fault.RESET)
+        for after in range(0, 800, 7)
+        for way in ("to_server", "to_client")
+    }
+    assert outcomes >= {"200, whole", "400, a page", "RemoteError", "ReadFailed"}
+    assert outcomes <= {"200, whole", "400, a page", "RemoteError", "ReadFailed", "WriteFailed"}
+    assert set(seen) == {b"x" * 300}
 
 
 # --- cancelled, and what was open ----------------------------------------------------------------

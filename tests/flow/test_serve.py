@@ -7,7 +7,9 @@ of whole responses, except for a last one that is visibly cut.
 
 from __future__ import annotations
 
+import asyncio
 import io
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import BinaryIO
 
@@ -29,6 +31,7 @@ from crlf.message.errors import (
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
+from crlf.net.memory import join
 from crlf.net.scripted import END, RESET, STALL, Fault, Item, ScriptedStream
 from crlf.rules.deadlines import Patience
 from crlf.wire.h1.client import ClientEngine
@@ -742,3 +745,64 @@ def test_whatever_comes_is_answered_in_order_or_not_at_all(
     assert finals[: len(serving.asked)] == [200] * len(serving.asked)
     assert len(finals) <= len(serving.asked) + 1
     assert all(400 <= status <= 505 for status in finals[len(serving.asked) :])
+
+
+# --- cancelled anywhere --------------------------------------------------------------------------
+
+
+class Slow(Spool):
+    """Temporary files on a slow disk, which a thread opens and writes."""
+
+    def __call__(self) -> BinaryIO:
+        time.sleep(0.0005)
+        return super().__call__()
+
+
+async def cancelled_after(moments: int, data: bytes, answer: Callable[[], object]) -> None:
+    """Serve some bytes, cancel that after so many moments, and look at every file."""
+    loop = asyncio.get_running_loop()
+    here, there = join(loop)
+    spool, uploads, opened = Slow(), [], []
+
+    async def in_thread(work):  # type: ignore[no-untyped-def]
+        return await loop.run_in_executor(None, work)
+
+    async def send(request: Request) -> Response:
+        uploads.extend(upload.file for upload in request.files.values())  # type: ignore[attr-defined]
+        await asyncio.sleep(0.0005)
+        opened.append(answer())
+        return Response(200, {}, opened[-1])
+
+    service = Service(send, time.monotonic, in_thread, spool)
+
+    async def feed() -> None:
+        for at in range(0, len(data), 100_000):
+            await here.write(data[at : at + 100_000], None)
+        while await here.read(None):
+            pass
+
+    serving = loop.create_task(service.serve(there))
+    feeding = loop.create_task(feed())
+    for _ in range(moments):
+        await asyncio.sleep(0.0002)
+    serving.cancel()
+    await asyncio.wait([serving])
+    feeding.cancel()
+    await asyncio.wait([feeding])
+    here.close()
+    await loop.shutdown_default_executor()  # a thread that was busy closes what it had
+    assert not service.visits
+    assert all(file.closed for file in spool.files), moments
+    assert all(file.closed for file in uploads), moments
+    assert all(body.file.closed for body in opened if isinstance(body, FileBody)), moments
+
+
+@pytest.mark.parametrize("moments", range(0, 60, 3))
+def test_a_server_that_is_cancelled_anywhere_closes_every_file(moments: int) -> None:
+    big = MULTIPART.replace(b"x" * 20, b"x" * 2_500_000)
+    head = b"POST /u HTTP/1.1\r\n" + HOST + FORM_TYPE + b"Content-Length: %d\r\n\r\n" % len(big)
+
+    def a_large_file() -> FileBody:
+        return FileBody(io.BytesIO(b"y" * 3_000_000), closing=True)
+
+    asyncio.run(cancelled_after(moments, (head + big) * 2, a_large_file))

@@ -450,16 +450,30 @@ def test_what_is_under_way_is_finished_and_nothing_else(served: Served, path: st
         assert outcome == [("slowly", "close")]
 
 
-@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
-def test_who_insists_is_obeyed(served: Served, first: int) -> None:
-    with asking(f"{served.url}stuck") as outcome:
+@pytest.mark.parametrize(
+    ("first", "path"),
+    [
+        (signal.SIGTERM, "stuck"),
+        (signal.SIGINT, "stuck"),
+        pytest.param(
+            signal.SIGINT,
+            "stuck-thread",
+            marks=pytest.mark.xfail(
+                reason="the loop's executor waits for its threads, whoever insists, and a"
+                " thread cannot be stopped: the process has to end without them"
+            ),
+        ),
+    ],
+)
+def test_who_insists_is_obeyed(served: Served, first: int, path: str) -> None:
+    with asking(f"{served.url}{path}") as outcome:
         time.sleep(0.15)
         served.stop(first)
         time.sleep(0.3)
         assert served.process.poll() is None  # it waits for what is under way
         began = time.monotonic()
         served.stop(signal.SIGINT)
-        status, _, _ = served.finish(5)
+        status, _, _ = served.finish(3)
         assert time.monotonic() - began < 1.0
         assert status in (0, 1, 130)
     assert isinstance(outcome[0], ConnectionError | Exception)

@@ -10,6 +10,7 @@ from crlf.flow.budget import Budget
 from crlf.flow.filters import filtered
 from crlf.flow.pool import Pool
 from crlf.flow.sending import Incoming, open_response, send_through
+from crlf.message.errors import TooManyRedirects
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL
@@ -49,7 +50,10 @@ class Core:
         async def send(request: Request) -> Response:
             return await send_through(pool, tls, request, budget)
 
-        return await filtered(self._filters_for(options), request, send)
+        try:
+            return await filtered(self._filters_for(options), request, send)
+        except TooManyRedirects as fault:
+            raise _timed(fault, budget) from None
 
     async def open(
         self, method: str, url: str | URL, options: RequestOptions
@@ -73,9 +77,11 @@ class Core:
 
         try:
             response = await filtered(self._filters_for(options), request, send)
-        except BaseException:
+        except BaseException as fault:
             for incoming in opened:
                 incoming.close()
+            if isinstance(fault, TooManyRedirects):
+                raise _timed(fault, budget) from None
             raise
         return opened[0], response
 
@@ -91,3 +97,9 @@ class Core:
     def close(self) -> None:
         """Close the idle connections."""
         self._pool.close()
+
+
+def _timed(fault: TooManyRedirects, budget: Budget) -> TooManyRedirects:
+    """Add what a filter, which raised this, does not know."""
+    fault.phase, fault.seconds = "redirect", budget.elapsed
+    return fault

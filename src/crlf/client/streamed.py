@@ -69,7 +69,7 @@ class Streamed:
 
     def _within(self, size: int) -> None:
         if self._limit is not None and size > self._limit:
-            raise TooLarge("body", self._limit, 413, "RFC 9110 15.5.14")
+            raise self._incoming.completed(TooLarge("body", self._limit, 413, "RFC 9110 15.5.14"))
 
 
 class LineSplitter:

@@ -136,7 +136,7 @@ class Incoming:
         except BaseException as fault:
             self.close()
             if isinstance(fault, CrlfError):
-                self._fault = _completed(fault, self.request, self._budget)
+                self._fault = self.completed(fault)
                 raise self._fault from None
             raise
         if type(part) is Data:
@@ -147,6 +147,10 @@ class Incoming:
         self._is_read = True
         self._pool.give_back(self._route, connection)
         return None
+
+    def completed(self, fault: CrlfError) -> CrlfError:
+        """Add to an error of this response's content what every error says."""
+        return _completed(fault, self.request, self._budget)
 
     def _check_end(self) -> None:
         """Say once more what was said before: an end only where there was one."""
