@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import pickle
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -628,6 +630,9 @@ def test_nor_may_a_stream_be_read_there() -> None:
     response.close()
 
 
+@pytest.mark.skipif(
+    sys.flags.dev_mode or "CRLF_DEBUG" in os.environ, reason="this is debug mode throughout"
+)
 def test_without_debug_mode_it_is_the_program_that_knows() -> None:
     async def story() -> None:
         assert client_on([PLAIN]).get(URL).text == "ok"
