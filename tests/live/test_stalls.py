@@ -8,6 +8,7 @@ idle is closed, and who insists is obeyed.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import signal
 import socket
@@ -64,7 +65,10 @@ def application() -> App:
     return app
 
 
-@pytest.fixture(params=["uvloop", "asyncio"])
+LOOPS = ["asyncio"] if importlib.util.find_spec("uvloop") is None else ["uvloop", "asyncio"]
+
+
+@pytest.fixture(params=LOOPS)
 def loop_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let the server run on each loop."""
     monkeypatch.setenv("CRLF_LOOP", request.param)
