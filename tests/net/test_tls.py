@@ -472,7 +472,8 @@ def test_a_close_without_an_end_is_seen_as_a_cut(papers) -> None:
         tls.recv(100)
 
     (fault,) = talk(story, python_server(server_context(papers.certificate), script))
-    assert isinstance(fault, ssl.SSLEOFError)
+    # A reset, when the session tickets were still unread: a cut as well.
+    assert isinstance(fault, ssl.SSLEOFError | ConnectionResetError)
 
 
 def test_bytes_that_were_changed_on_their_way_are_refused(papers) -> None:
@@ -511,7 +512,8 @@ def test_nothing_follows_a_record_that_was_cut(papers) -> None:
         tls.close()
 
     (fault,) = talk(story, python_server(server_context(papers.certificate)))
-    assert isinstance(fault, ssl.SSLEOFError)
+    # A reset, when the session tickets were still unread: a cut as well.
+    assert isinstance(fault, ssl.SSLEOFError | ConnectionResetError)
 
 
 # --- what is no data -----------------------------------------------------------------------------
