@@ -319,15 +319,6 @@ def uvloop_loop() -> asyncio.AbstractEventLoop:
     return pytest.importorskip("uvloop").new_event_loop()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def uvloop_pipes() -> None:
-    """Let uvloop open the pipe that it keeps for ever, before open files are counted."""
-    with suppress(ImportError):
-        import uvloop
-
-        uvloop.new_event_loop().close()
-
-
 class FallbackStage(SocketStage):
     """Blocking sockets where the kernel keeps no time for us, as on Windows."""
 
@@ -354,6 +345,8 @@ KINDS = [*STAGES, *(f"{name}+tls" for name in STAGES if name != "settimeout")]
 def stage(request: pytest.FixtureRequest, papers: Papers) -> Stage:
     """Give each kind of stream in turn."""
     name, _, tls = request.param.partition("+")
+    if name == "uvloop":
+        pytest.importorskip("uvloop")  # before a peer waits for somebody who never comes
     settings, context = None, None
     if tls:
         settings, context = papers.trusted, server_context(papers.certificate)
