@@ -385,10 +385,6 @@ class Taking(asyncio.Transport):
         return None
 
 
-@pytest.mark.xfail(
-    reason="a write that the kernel takes at once gives the loop no turn: a download by a fast"
-    " reader keeps all other connections waiting for half a second and more"
-)
 def test_who_takes_everything_at_once_leaves_turns_to_others() -> None:
     async def story() -> int:
         loop = asyncio.get_running_loop()

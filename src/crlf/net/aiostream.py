@@ -28,6 +28,7 @@ from crlf.ports import StreamFacts
 
 _LOOK = 0.25  # seconds between two looks of the sweep; a far deadline may be late by as much
 _NEVER = float("inf")
+_TURN = 1024 * 1024  # bytes written without waiting, after which other connections have a turn
 _PULLED = 64 * 1024  # bytes taken from the kernel when somebody asks whether there are any
 _MOST_BUFFERED = 256 * 1024  # bytes that wait for a reader before the peer is asked to pause
 
@@ -87,7 +88,7 @@ class AioStream(asyncio.Protocol):
     __slots__ = (
         "_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_descriptor", "_ended",
         "_failure", "_late", "_loop", "_paused", "_pieces", "_reading_paused", "_said_end",
-        "_serve", "_size", "_sweep", "_transport", "deadline", "facts",
+        "_serve", "_size", "_sweep", "_taken", "_transport", "deadline", "facts",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +102,7 @@ class AioStream(asyncio.Protocol):
         self._serve = serve
         self._transport: asyncio.Transport | None = None
         self._descriptor = -1
+        self._taken = 0  # bytes that the kernel has taken since others last had a turn
         self._pieces: list[bytes] = []
         self._size = 0
         self._ended = False
@@ -211,6 +213,11 @@ class AioStream(asyncio.Protocol):
             why = self._failure or "we ended it"
             raise WriteFailed(f"cannot send: {why}", phase="write")
         transport.write(data)
+        self._taken += len(data)
+        if self._taken > _TURN:
+            self._taken = 0
+            if not self._paused:
+                await asyncio.sleep(0)
         while self._paused:
             await self._until(deadline, WriteTimeout, "the peer does not read", "write")
             if self._failure is not None:

@@ -8,6 +8,7 @@ the rest cancelled. The first SIGINT or SIGTERM asks for that; a second one insi
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -117,11 +118,13 @@ def _report(request: Request | None, fault: BaseException) -> None:
 async def _serve_until_told(server: Server, started: Callable[[Server], None] | None) -> None:
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
-    me = asyncio.current_task()
 
     def tell() -> None:
-        if told.is_set() and me is not None:
-            me.cancel()
+        if told.is_set():
+            # At once, and without the threads: a handler that hangs in one cannot be stopped.
+            sys.stderr.write("stopped at once, as asked\n")
+            sys.stderr.flush()
+            os._exit(130)
         told.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -132,6 +135,8 @@ async def _serve_until_told(server: Server, started: Callable[[Server], None] | 
             started(server)
         await told.wait()
         await server.stop()
+        # Handlers may still be busy in threads; while they are waited for, a signal insists.
+        await loop.shutdown_default_executor()
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
@@ -153,10 +158,7 @@ def serve(
     """
     server = Server(app, host, port, limits=limits, patience=patience)
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        try:
-            runner.run(_serve_until_told(server, started))
-        except asyncio.CancelledError:
-            sys.stderr.write("stopped at once, as asked\n")
+        runner.run(_serve_until_told(server, started))
 
 
 @contextmanager
