@@ -1,7 +1,7 @@
 """What holds of every input: the engine's promises, tried on bytes nobody would think of.
 
 Valid messages, messages with some bytes changed, and shreds of messages in any order, cut anywhere;
-and exchanges of any shape between two engines. Each property is one that SECURITY.md asks for.
+and exchanges of any shape between two engines. Each property is one that no example could hold.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Counted are the calls that the interpreter makes, and the bytes handed to what looks at every one.
 Twice as much of anything may cost about twice the work, whole or byte by byte; quadratic work is
-how one cheap client stops a server (SECURITY.md 2.4).
+how one cheap client stops a server.
 """
 
 from __future__ import annotations
