@@ -14,11 +14,13 @@ import gc
 import json
 import logging
 import os
+import re
 import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -106,9 +108,12 @@ def pytest_report_header() -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.stash[guards] = [guard for item in items for guard in rules_of(item)]
+    without_uvloop = find_spec("uvloop") is None
     for item in items:
         if item.get_closest_marker("needs"):
             item.add_marker("live")
+        if without_uvloop and is_uvloop_case(item):
+            item.add_marker(pytest.mark.skip("uvloop is not installed"))
         if item.get_closest_marker("long") or PROFILE == "nightly":
             item.add_marker(pytest.mark.timeout(LONG.get(PROFILE, 600)))
     if "long" not in config.option.markexpr and not any("::" in name for name in config.args):
@@ -116,6 +121,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if leave_out:
             config.hook.pytest_deselected(items=leave_out)
             items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def is_uvloop_case(item: pytest.Item) -> bool:
+    """Tell whether a test is a case named after uvloop: [uvloop], [uvloop+tls], [uvloop-slow]."""
+    cases = getattr(item, "callspec", None)
+    return cases is not None and "uvloop" in re.split("[^a-z]", cases.id)
 
 
 def rules_of(item: pytest.Item) -> Iterator[dict[str, str]]:

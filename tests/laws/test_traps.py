@@ -1,4 +1,4 @@
-"""The constructs that SECURITY's list of Python traps bans are not in the source (traps.py)."""
+"""The traps that Python lays for who reads bytes of strangers are not in the source (traps.py)."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ async def probing(port: int, until: asyncio.Event) -> list[float]:
 
 
 def test_who_stalls_anywhere_is_cut_and_all_others_are_served(loop_name: str) -> None:
-    """SECURITY: slow clients, all bounded by default."""
+    """Slow clients are all bounded by default."""
     lived: dict[str, float] = {}
     said: dict[str, bytes] = {}
 

@@ -46,7 +46,7 @@ _LATER: Final = Headers({"retry-after": "1"})
 # (RFC 9111 4.2.2), and shows an old page after a new one is there.
 _CACHING: Final = ("cache-control", "no-cache")
 _MOVED: Final = ("cache-control", "max-age=3600")  # a folder may become a file one day
-# A page must not run what it was only meant to hand over (SECURITY: uploads of users).
+# A page must not run what it was only meant to hand over.
 _SANDBOX: Final = ("content-security-policy", "default-src 'none'; sandbox")
 
 _WALKS: Final = os.open in os.supports_dir_fd
