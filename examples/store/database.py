@@ -8,6 +8,7 @@ reach SQL as parameters, never as text.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -198,7 +199,7 @@ class Database:
         """Make the tables and fill them, unless somebody has; two starts at once are one."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(self._connect()) as db:
-            db.execute("PRAGMA journal_mode = WAL")
+            _use_wal(db)
             db.execute("BEGIN IMMEDIATE")
             with db:
                 if db.execute("PRAGMA user_version").fetchone()[0] == 0:
@@ -207,3 +208,17 @@ class Database:
                     db.executemany("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", PARTS)
                     db.executemany("INSERT INTO zones VALUES (NULL, ?, ?, ?, ?, ?, ?)", ZONES)
         self._is_ready = True
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging; SQLite does not wait here for another that does the same."""
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
