@@ -18,10 +18,12 @@ from crlf.message.errors import ConnectFailed as ConnectFailed
 from crlf.message.errors import ConnectTimeout as ConnectTimeout
 from crlf.message.errors import CrlfError as CrlfError
 from crlf.message.errors import DecodingError as DecodingError
+from crlf.message.errors import DigestMismatch as DigestMismatch
 from crlf.message.errors import LocalError as LocalError
 from crlf.message.errors import Malformed as Malformed
 from crlf.message.errors import PoolTimeout as PoolTimeout
 from crlf.message.errors import ProtocolError as ProtocolError
+from crlf.message.errors import ProxyFailed as ProxyFailed
 from crlf.message.errors import ReadFailed as ReadFailed
 from crlf.message.errors import ReadTimeout as ReadTimeout
 from crlf.message.errors import RemoteError as RemoteError
@@ -67,6 +69,7 @@ __all__ = [
     "ConnectTimeout",
     "CrlfError",
     "DecodingError",
+    "DigestMismatch",
     "Headers",
     "Limits",
     "LocalError",
@@ -75,6 +78,7 @@ __all__ = [
     "PoolLimits",
     "PoolTimeout",
     "ProtocolError",
+    "ProxyFailed",
     "ReadFailed",
     "ReadTimeout",
     "Refused",

@@ -7,7 +7,7 @@ one step (run_sync). Deadlines are absolute, in seconds of the network's `now`; 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Protocol, TypeVar
 
 from crlf.values import frozen
@@ -63,16 +63,49 @@ class TlsSettings:
     """How to trust and to be trusted; equal settings may share connections.
 
     verify: True for the system's trust store; a path to a PEM file or folder of CAs; False to
-    accept any certificate, which protects against nobody.
+    accept any certificate, which protects against nobody. minimum: the oldest version spoken.
+    trust_env: whether SSL_CERT_FILE and SSL_CERT_DIR may name the trust store.
     """
 
     verify: bool | str = True
     certificate: str | None = None  # PEM path: certificate chain
     key: str | None = None  # PEM path: its private key; None when it is in the same file
     alpn: tuple[str, ...] = ("http/1.1",)
+    minimum: str = "1.2"  # or "1.3"; RFC 8996 forbids what is older
+    trust_env: bool = True
+
+
+@frozen
+class SocketSettings:
+    """How sockets are opened; equal settings may share connections.
+
+    local_address: the address of ours to connect from, as an IP literal. unix_path: the path of
+    a Unix domain socket, which then stands for every host. keepalive: let the kernel ask an idle
+    peer from time to time whether it still lives.
+    """
+
+    local_address: str | None = None
+    unix_path: str | None = None
+    keepalive: bool = True
+
+
+@frozen
+class SocksProxy:
+    """A SOCKS proxy. version: 4 or 5. names_there: the proxy resolves names (4a, 5h)."""
+
+    version: int
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+    names_there: bool = True
+
+    def __repr__(self) -> str:
+        return f"<SocksProxy {self.version} at {self.host}:{self.port}>"
 
 
 DEFAULT_TLS = TlsSettings()
+DEFAULT_SOCKETS = SocketSettings()
 
 
 class Network(Protocol):
@@ -84,8 +117,33 @@ class Network(Protocol):
     def wall(self) -> float:
         """Return the time of day: POSIX seconds, for dates and expiry."""
 
-    async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
-        """Open a TCP connection. Raises ConnectFailed, ConnectTimeout."""
+    async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
+        """List the addresses of a host as IP literals, best first (RFC 6724).
+
+        An IP literal is its own and only address. Raises ConnectFailed, ConnectTimeout.
+        """
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        deadline: float | None,
+        addresses: Sequence[str] | None = None,
+        settings: SocketSettings = DEFAULT_SOCKETS,
+    ) -> Stream:
+        """Open a connection to the first address that answers (RFC 8305).
+
+        addresses: to choose from, no other is tried; None: those that `resolve` lists.
+        Raises ConnectFailed, ConnectTimeout.
+        """
+
+    async def open_socks(
+        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+    ) -> Stream:
+        """Open a connection to a host by way of a SOCKS proxy.
+
+        Raises ConnectFailed, ConnectTimeout, ProxyFailed.
+        """
 
     async def start_tls(
         self, stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None

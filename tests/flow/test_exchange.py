@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from crlf.flow.budget import Budget
-from crlf.flow.dial import route_of
+from crlf.flow.dial import Dialler
 from crlf.flow.exchange import exchange
 from crlf.flow.pool import Pool
 from crlf.flow.run import run_sync
@@ -44,7 +44,6 @@ from crlf.net.scripted import (
     ScriptedNetwork,
     ScriptedStream,
 )
-from crlf.ports import DEFAULT_TLS
 from crlf.rules.deadlines import Timeout
 from crlf.rules.ledger import PoolLimits
 from crlf.wire.limits import CLIENT_LIMITS
@@ -80,14 +79,14 @@ class Asking:
 
     def __init__(self, *connections: ScriptedStream | Exception, timeout: Timeout = TIMES) -> None:
         self.network = ScriptedNetwork(connections)
-        self.pool = Pool(self.network, PoolLimits(), CLIENT_LIMITS)
+        self.pool = Pool(Dialler(self.network, CLIENT_LIMITS), PoolLimits())
         self.timeout = timeout
 
     def budget(self) -> Budget:
         return Budget(self.timeout, self.network.now)
 
     def ask(self, request: Request) -> Response:
-        return run_sync(send_through(self.pool, DEFAULT_TLS, request, self.budget()))
+        return run_sync(send_through(self.pool, request, self.budget()))
 
     def get(self, method: str = "GET") -> Response:
         return self.ask(Request(method, URL, HOST))
@@ -193,7 +192,7 @@ def test_a_streamed_response_fails_where_the_whole_one_does(name: str) -> None:
         request = Request(method, URL, HOST)
 
         async def stream_it(asking: Asking = asking, request: Request = request) -> bytes:
-            incoming = await open_response(asking.pool, DEFAULT_TLS, request, asking.budget())
+            incoming = await open_response(asking.pool, request, asking.budget())
             return b"".join([piece async for piece in incoming.pieces()])
 
         if cut == len(reply):
@@ -213,7 +212,7 @@ def test_who_asks_a_broken_stream_again_is_told_again() -> None:
 
     async def read_on() -> None:
         request = Request("GET", URL, HOST)
-        incoming = await open_response(asking.pool, DEFAULT_TLS, request, asking.budget())
+        incoming = await open_response(asking.pool, request, asking.budget())
         assert await incoming.next_piece() == b"half"
         for _ in range(2):
             with pytest.raises(RemoteError, match="closed"):
@@ -227,7 +226,7 @@ def test_a_streamed_response_that_was_closed_has_no_end_to_be_read() -> None:
 
     async def read_on() -> None:
         request = Request("GET", URL, HOST)
-        incoming = await open_response(asking.pool, DEFAULT_TLS, request, asking.budget())
+        incoming = await open_response(asking.pool, request, asking.budget())
         assert await incoming.next_piece() == b"half"
         incoming.close()
         with pytest.raises(RuntimeError, match="closed"):
@@ -243,7 +242,7 @@ def test_a_streamed_response_that_was_read_to_its_end_goes_on_ending() -> None:
 
     async def read_on() -> None:
         request = Request("GET", URL, HOST)
-        incoming = await open_response(asking.pool, DEFAULT_TLS, request, asking.budget())
+        incoming = await open_response(asking.pool, request, asking.budget())
         assert await incoming.next_piece() == b"ok"
         assert await incoming.next_piece() is None
         incoming.close()
@@ -700,7 +699,7 @@ def test_a_streamed_get_is_sent_again_in_the_same_case(how: str) -> None:
 
     async def read() -> bytes:
         request = Request("GET", URL, HOST)
-        incoming = await open_response(asking.pool, DEFAULT_TLS, request, asking.budget())
+        incoming = await open_response(asking.pool, request, asking.budget())
         return b"".join([piece async for piece in incoming.pieces()])
 
     assert run_sync(read()) == b"ok"
@@ -754,7 +753,7 @@ def test_the_second_time_is_the_last_and_on_a_connection_of_its_own() -> None:
     first, second, fresh = Stale("end"), Stale("end"), ScriptedStream([END])
     asking = Asking(first, second, fresh, ScriptedStream([PLAIN]))
     budget, request = asking.budget(), Request("GET", URL, HOST)
-    route = route_of(request.url, DEFAULT_TLS)
+    route = asking.pool.dialler.route(request.url)
 
     async def use_both() -> None:
         taken = [await asking.pool.take(route, budget) for _ in range(2)]

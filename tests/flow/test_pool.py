@@ -18,7 +18,7 @@ import pytest
 from crlf.client.aio import AsyncClient
 from crlf.client.blocking import Client
 from crlf.flow.budget import Budget
-from crlf.flow.dial import Route
+from crlf.flow.dial import Dialler, Route
 from crlf.flow.pool import ClientConnection, Pool
 from crlf.message.errors import ConnectFailed, CrlfError, PoolTimeout, TotalTimeout
 from crlf.net.aio import AioBell, monotonic, wall
@@ -81,7 +81,7 @@ def waiting(network: Quiet, seconds: float | None = 5.0) -> Budget:
 
 
 def pool_of(network: Quiet, total: int | None = None, per_host: int | None = None) -> Pool:
-    return Pool(network, PoolLimits(total=total, per_host=per_host))
+    return Pool(Dialler(network), PoolLimits(total=total, per_host=per_host))
 
 
 async def settle(turns: int = 5) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from crlf.client.dressing import Dressing
 from crlf.client.options import ClientOptions, RequestOptions
 from crlf.flow.budget import Budget
+from crlf.flow.dial import Dialler
 from crlf.flow.filters import filtered
 from crlf.flow.pool import Pool
 from crlf.flow.sending import Incoming, open_response, send_through
@@ -31,7 +32,7 @@ class Core:
         self.network = network
         self.cookies = cookies
         self._dressing = Dressing(options)
-        self._pool = Pool(network, options.pool, options.limits)
+        self._pool = Pool(Dialler(network, options.limits, options.tls), options.pool)
         for name, value in options.cookies:
             cookies.set(name, value)
         keeping = keeping_cookies(cookies, network.wall)
@@ -45,10 +46,10 @@ class Core:
         """Send a request and return its response, whole. Raises CrlfError."""
         request = self._dressing.request(method, url, options)
         budget = Budget(self._timeout(options), self.network.now)
-        pool, tls = self._pool, self.options.tls
+        pool = self._pool
 
         async def send(request: Request) -> Response:
-            return await send_through(pool, tls, request, budget)
+            return await send_through(pool, request, budget)
 
         try:
             return await filtered(self._filters_for(options), request, send)
@@ -64,14 +65,14 @@ class Core:
         if "timeout" not in options:
             timeout = timeout.without_total()  # how long a stream flows, nobody can know before
         budget = Budget(timeout, self.network.now)
-        pool, tls = self._pool, self.options.tls
+        pool = self._pool
         opened: list[Incoming] = []
 
         async def send(request: Request) -> Response:
             if opened:
                 # The response before this one was a redirect: its content interests nobody.
                 opened.pop().close()
-            incoming = await open_response(pool, tls, request, budget)
+            incoming = await open_response(pool, request, budget)
             opened.append(incoming)
             return incoming.response
 

@@ -10,16 +10,24 @@ from collections.abc import Callable
 
 from crlf.message.errors import TimedOut, TotalTimeout
 from crlf.rules.deadlines import Timeout
+from crlf.rules.tracing import Step, StepName, Trace
 
 
 class Budget:
-    """Deadlines for one exchange, redirects and retries included, from now on."""
+    """Deadlines for one exchange, redirects and retries included, from now on.
 
-    __slots__ = ("began", "now", "timeout", "total_at")
+    trace: who is told of its steps; request: the one under way, which they are told with.
+    """
 
-    def __init__(self, timeout: Timeout, now: Callable[[], float]) -> None:
+    __slots__ = ("began", "now", "request", "timeout", "total_at", "trace")
+
+    def __init__(
+        self, timeout: Timeout, now: Callable[[], float], trace: Trace | None = None
+    ) -> None:
         self.timeout = timeout
         self.now = now
+        self.trace = trace
+        self.request: object | None = None
         self.began = now()
         self.total_at = None if timeout.total is None else self.began + timeout.total
 
@@ -49,6 +57,11 @@ class Budget:
             return total_at
         deadline = self.now() + seconds
         return deadline if total_at is None or deadline < total_at else total_at
+
+    def note(self, name: StepName, began: float, detail: object = None) -> None:
+        """Tell of a step that is over now, if anybody listens."""
+        if self.trace is not None:
+            self.trace(Step(name, began, self.now(), self.request, detail))
 
     @property
     def elapsed(self) -> float:

@@ -13,12 +13,11 @@ from itertools import count
 
 from crlf.flow.budget import Budget
 from crlf.flow.connection import Connection
-from crlf.flow.dial import Route, dial
+from crlf.flow.dial import Dialler, Route
 from crlf.message.errors import PoolTimeout
-from crlf.ports import Bell, Network
+from crlf.ports import Bell
 from crlf.rules.ledger import Ledger, PoolLimits
 from crlf.wire.h1.client import ClientEngine
-from crlf.wire.limits import CLIENT_LIMITS, Limits
 
 ClientConnection = Connection[ClientEngine]
 _CLOSED = "this client is closed"
@@ -58,12 +57,10 @@ class _Ticket:
 class Pool:
     """The connections of one client."""
 
-    def __init__(
-        self, network: Network, pool_limits: PoolLimits, limits: Limits = CLIENT_LIMITS
-    ) -> None:
-        self.network = network
-        self._limits = limits
-        self._bell = network.new_bell()  # only its guard is used
+    def __init__(self, dialler: Dialler, pool_limits: PoolLimits) -> None:
+        self.dialler = dialler
+        self.network = dialler.network
+        self._bell = self.network.new_bell()  # only its guard is used
         self._ledger: Ledger[ClientConnection] = Ledger(pool_limits)  # guarded by bell
         self._queues: dict[Route, deque[_Ticket]] = {}  # guarded by bell; oldest first
         self._numbers = count()  # guarded by bell
@@ -76,7 +73,7 @@ class Pool:
 
         fresh: an idle one turned out dead, so the others of its route are not believed either.
 
-        Raises PoolTimeout, ConnectFailed, ConnectTimeout, TlsFailed; RuntimeError when closed.
+        Raises PoolTimeout and what dialling raises; RuntimeError when closed.
         """
         ticket = None
         with self._bell:
@@ -99,7 +96,7 @@ class Pool:
                     return connection, True
                 connection.leave()  # as _take_idle does; its place is ours all the same
         try:
-            return await dial(self.network, route, budget, self._limits), False
+            return await self.dialler.dial(route, budget), False
         except BaseException:
             self._forget(route)
             raise
@@ -108,6 +105,7 @@ class Pool:
         self, route: Route, ticket: _Ticket, budget: Budget
     ) -> ClientConnection | None:
         """Wait for a ticket's turn. Raises PoolTimeout, RuntimeError."""
+        began = self.network.now()
         try:
             await ticket.settled(budget.until(budget.timeout.pool))
         except BaseException:
@@ -119,10 +117,11 @@ class Pool:
             if not ticket.is_settled:
                 self._leave_queue(route, ticket)
                 raise PoolTimeout(
-                    f"no connection to {route.host} became free",
+                    f"no connection to {route.place} became free",
                     phase="pool",
                     seconds=budget.elapsed,
                 )
+        budget.note("queue", began, ticket.connection is not None)
         return ticket.connection
 
     def _give_up(self, route: Route, ticket: _Ticket) -> None:

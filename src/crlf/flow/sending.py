@@ -11,10 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from crlf.flow.budget import Budget
-from crlf.flow.dial import Route, route_of
+from crlf.flow.dial import Route
 from crlf.flow.exchange import ClientConnection, begin, exchange
 from crlf.flow.pool import Pool
+from crlf.flow.tunnel import forwarded
 from crlf.message.errors import (
+    BadUrl,
+    BlockedAddress,
     CrlfError,
     LocalError,
     ReadFailed,
@@ -24,7 +27,7 @@ from crlf.message.errors import (
 )
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.ports import InThread, TlsSettings
+from crlf.ports import InThread
 from crlf.wire.parts import Data, End, ResponseHead
 
 T = TypeVar("T")
@@ -33,12 +36,20 @@ Step = Callable[[ClientConnection, Request, Budget, InThread], Awaitable[T]]
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"})  # 9110 9.2.2
 
 
-async def send_through(pool: Pool, tls: TlsSettings, request: Request, budget: Budget) -> Response:
+async def send_through(pool: Pool, request: Request, budget: Budget) -> Response:
     """Send a request on a connection of the pool and return its response, whole."""
-    route = route_of(request.url, tls)
+    route = _route(pool, request, budget)
     connection, response = await _sent(pool, route, request, budget, exchange)
     pool.give_back(route, connection)
     return response
+
+
+def _route(pool: Pool, request: Request, budget: Budget) -> Route:
+    """Return the route to a request's origin. Raises BadUrl, BlockedAddress, saying for what."""
+    try:
+        return pool.dialler.route(request.url)
+    except CrlfError as fault:
+        raise _completed(fault, request, budget) from None
 
 
 async def _sent(
@@ -50,6 +61,8 @@ async def _sent(
     all that is known of it.
     """
     fresh = False
+    budget.request = request
+    outgoing = forwarded(request, route.via) if route.via and route.forwards else request
     while True:
         try:
             connection, is_used = await pool.take(route, budget, fresh=fresh)
@@ -57,9 +70,11 @@ async def _sent(
             raise _completed(fault, request, budget) from None
         before = connection.received
         try:
-            return connection, await step(connection, request, budget, pool.network.in_thread)
+            return connection, await step(connection, outgoing, budget, pool.network.in_thread)
         except BaseException as fault:
             pool.drop(route, connection)
+            if isinstance(fault, CrlfError):
+                fault.peer = connection.stream.facts.peer
             if is_used and not fresh and _is_harmless(fault, request, connection, before):
                 fresh = True
                 continue
@@ -89,11 +104,17 @@ def _completed(fault: CrlfError, request: Request, budget: Budget) -> CrlfError:
     if isinstance(fault, TimedOut):
         fault = budget.explained(fault)
     if not fault.phase:
-        fault.phase = "write" if isinstance(fault, LocalError) else "read"
+        fault.phase = _phase_of(fault)
     if fault.seconds is None:
         fault.seconds = budget.elapsed
     fault.during(request)
     return fault
+
+
+def _phase_of(fault: CrlfError) -> str:
+    if isinstance(fault, (BadUrl, BlockedAddress)):
+        return "url"
+    return "write" if isinstance(fault, LocalError) else "read"
 
 
 class Incoming:
@@ -171,8 +192,8 @@ class Incoming:
             self._pool.drop(self._route, connection)
 
 
-async def open_response(pool: Pool, tls: TlsSettings, request: Request, budget: Budget) -> Incoming:
+async def open_response(pool: Pool, request: Request, budget: Budget) -> Incoming:
     """Send a request and return its response as soon as the head is there."""
-    route = route_of(request.url, tls)
+    route = _route(pool, request, budget)
     connection, head = await _sent(pool, route, request, budget, begin)
     return Incoming(pool, route, connection, head, request, budget)

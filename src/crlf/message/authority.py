@@ -49,6 +49,11 @@ def is_ipv6(text: str) -> bool:
     return count <= 7 if gap else count == 8
 
 
+def is_address(text: str) -> bool:
+    """Tell whether text is an IP address, IPv6 without brackets and with or without a zone."""
+    return _IPV4.fullmatch(text) is not None or is_ipv6(text.partition("%")[0])
+
+
 def fault_of_host(host: str) -> str | None:
     """Say what is wrong with a host name or IPv4 address of an http URL; None when nothing is.
 

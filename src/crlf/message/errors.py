@@ -7,11 +7,11 @@ translated on its way up; a flow that lets one pass may only add what it alone k
 is in `args`, everything else is an attribute.
 
     CrlfError
-      TransportError      ConnectFailed ReadFailed WriteFailed TlsFailed
+      TransportError      ConnectFailed ReadFailed WriteFailed TlsFailed ProxyFailed
         TimedOut          ConnectTimeout ReadTimeout WriteTimeout PoolTimeout TotalTimeout
       ProtocolError       RemoteError LocalError
         Malformed         BadParameter
-      TooLarge            StatusError TooManyRedirects DecodingError
+      TooLarge            StatusError TooManyRedirects DecodingError DigestMismatch
       BlockedAddress      BadUrl BadSignature
 """
 
@@ -22,13 +22,17 @@ class CrlfError(Exception):
     """Anything that crlf raises on purpose.
 
     request: the Request that was under way, where there is one.
-    phase: what was being done: "connect", "tls", "write", "read", "pool", ...
+    phase: what was being done: "pool", "dns", "connect", "tls", "proxy", "write", "read", ...
     seconds: how long it had been going on.
+    attempt: which try of the request this was, from 1.
+    peer: (address, port) of who was spoken to, where there was a connection.
     """
 
     request: object | None = None
     phase: str = ""
     seconds: float | None = None
+    attempt: int = 1
+    peer: tuple[str, int] | None = None
 
     def __init__(self, reason: str, *, phase: str = "", seconds: float | None = None) -> None:
         super().__init__(reason)
@@ -66,6 +70,15 @@ class WriteFailed(TransportError):
 
 class TlsFailed(TransportError):
     """The TLS handshake failed, or the peer's certificate was not accepted."""
+
+
+class ProxyFailed(TransportError):
+    """A proxy did not open a way through: it refused, or does not speak as a proxy does.
+
+    status_code: what it answered to CONNECT, or None.
+    """
+
+    status_code: int | None = None
 
 
 class TimedOut(TransportError, TimeoutError):
@@ -202,6 +215,10 @@ class TooManyRedirects(CrlfError):
 
 class DecodingError(CrlfError, ValueError):
     """A content coding or character encoding is broken, or decodes to too much."""
+
+
+class DigestMismatch(CrlfError, ValueError):
+    """What arrived is not what its digest says (RFC 9530, or one that was given)."""
 
 
 class BlockedAddress(CrlfError):

@@ -10,12 +10,12 @@ import asyncio
 import contextvars
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from crlf.message.errors import ConnectFailed, ConnectTimeout
 from crlf.net.aiostream import AioStream, Sweep
-from crlf.ports import Stream, TlsSettings
+from crlf.ports import DEFAULT_SOCKETS, SocketSettings, SocksProxy, Stream, TlsSettings
 
 T = TypeVar("T")
 monotonic = time.monotonic
@@ -82,7 +82,25 @@ class AioNetwork:
         """The loop that this network's streams live on."""
         return self._loop
 
-    async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
+    async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
+        """List the addresses of a host as IP literals, best first."""
+        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [str(address[0]) for *_, address in found]
+
+    async def open_socks(
+        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+    ) -> Stream:
+        """Open a connection by way of a SOCKS proxy."""
+        raise NotImplementedError
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        deadline: float | None,
+        addresses: Sequence[str] | None = None,
+        settings: SocketSettings = DEFAULT_SOCKETS,
+    ) -> Stream:
         """Open a TCP connection to the first address of host that answers."""
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:

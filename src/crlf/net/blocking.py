@@ -15,7 +15,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic, time
 from typing import Any, TypeVar
@@ -28,7 +28,14 @@ from crlf.message.errors import (
     WriteFailed,
     WriteTimeout,
 )
-from crlf.ports import Stream, StreamFacts, TlsSettings
+from crlf.ports import (
+    DEFAULT_SOCKETS,
+    SocketSettings,
+    SocksProxy,
+    Stream,
+    StreamFacts,
+    TlsSettings,
+)
 
 T = TypeVar("T")
 _FOREVER = float("inf")
@@ -286,13 +293,34 @@ class BlockingNetwork:
         """Return the time of day: POSIX seconds."""
         return time()
 
-    async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
+    async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
+        """List the addresses of a host as IP literals, best first."""
+        return [str(address[0]) for _, address in find_addresses(host, port)]
+
+    async def open_socks(
+        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+    ) -> Stream:
+        """Open a connection by way of a SOCKS proxy."""
+        raise NotImplementedError
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        deadline: float | None,
+        addresses: Sequence[str] | None = None,
+        settings: SocketSettings = DEFAULT_SOCKETS,
+    ) -> Stream:
         """Open a TCP connection to the first address of host that answers.
 
         As long as others are left, an address gets no more than its share of the time.
         """
         began = monotonic()
-        candidates = find_addresses(host, port)
+        candidates = (
+            find_addresses(host, port)
+            if addresses is None
+            else [found for entry in addresses for found in find_addresses(entry, port)]
+        )
         reasons: dict[str, None] = {}  # each once, in order
         for tried, (family, address) in enumerate(candidates):
             seconds = None

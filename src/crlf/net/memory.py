@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from time import monotonic
 
 from crlf.message.errors import ReadFailed, ReadTimeout, WriteFailed, WriteTimeout
@@ -17,7 +18,15 @@ from crlf.net.aio import AioBell, AioNetwork
 from crlf.net.blocking import BlockingNetwork
 from crlf.net.privateloop import PrivateLoop
 from crlf.net.scripted import UNENCRYPTED, Fault
-from crlf.ports import Service, Stream, StreamFacts, TlsSettings
+from crlf.ports import (
+    DEFAULT_SOCKETS,
+    Service,
+    SocketSettings,
+    SocksProxy,
+    Stream,
+    StreamFacts,
+    TlsSettings,
+)
 from crlf.values import frozen
 
 _ROOM = 256 * 1024  # bytes under way in one direction; what Linux begins with on loopback
@@ -313,8 +322,26 @@ class AsyncMemoryNetwork(AioNetwork):
         self._servings = _Servings(serve)
         self.to_server = to_server
         self.to_client = to_client
+        self.addresses: dict[str, tuple[str, ...]] = {}
 
-    async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
+    async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
+        """Return what `addresses` has for the host, else a loopback address: all are one here."""
+        return self.addresses.get(host, ("127.0.0.1",))
+
+    async def open_socks(
+        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+    ) -> Stream:
+        """Make a connection to the service, to which no proxy is needed."""
+        return await self.connect(host, port, deadline)
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        deadline: float | None,
+        addresses: Sequence[str] | None = None,
+        settings: SocketSettings = DEFAULT_SOCKETS,
+    ) -> Stream:
         """Make a connection to the service."""
         here, there = join(self.loop, self.to_server, self.to_client)
         self._servings.begin(self.loop, there)
@@ -346,8 +373,26 @@ class MemoryNetwork(BlockingNetwork):
         self._loop = PrivateLoop()
         self.to_server = to_server
         self.to_client = to_client
+        self.addresses: dict[str, tuple[str, ...]] = {}
 
-    async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
+    async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
+        """Return what `addresses` has for the host, else a loopback address: all are one here."""
+        return self.addresses.get(host, ("127.0.0.1",))
+
+    async def open_socks(
+        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+    ) -> Stream:
+        """Make a connection to the service, to which no proxy is needed."""
+        return await self.connect(host, port, deadline)
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        deadline: float | None,
+        addresses: Sequence[str] | None = None,
+        settings: SocketSettings = DEFAULT_SOCKETS,
+    ) -> Stream:
         """Make a connection to the service, which begins when the loop first runs."""
         return self._loop.run(self._connect())
 

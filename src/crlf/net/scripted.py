@@ -8,12 +8,20 @@ a fault at every byte, and an hour of waiting takes no time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import TypeVar
 
 from crlf.message.errors import ReadFailed, ReadTimeout, WriteFailed, WriteTimeout
-from crlf.ports import Stream, StreamFacts, TlsFacts, TlsSettings
+from crlf.ports import (
+    DEFAULT_SOCKETS,
+    SocketSettings,
+    SocksProxy,
+    Stream,
+    StreamFacts,
+    TlsFacts,
+    TlsSettings,
+)
 
 T = TypeVar("T")
 _WALL = 784_111_777.0  # POSIX seconds of Sun, 06 Nov 1994 08:49:37 GMT, RFC 9110's example
@@ -193,6 +201,7 @@ class ScriptedNetwork:
         self._connections = deque(connections)
         self.clock = clock or FakeClock()
         self.asked: list[tuple[str, int]] = []
+        self.addresses: dict[str, tuple[str, ...]] = {}
         for connection in self._connections:
             if isinstance(connection, ScriptedStream):
                 connection.clock = self.clock
@@ -205,7 +214,24 @@ class ScriptedNetwork:
         """Return the clock's time of day."""
         return self.clock.wall()
 
-    async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
+    async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
+        """Return addresses[host] where the test has put any, else a loopback address."""
+        return self.addresses.get(host, ("127.0.0.1",))
+
+    async def open_socks(
+        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+    ) -> Stream:
+        """Return the next connection, as connect does."""
+        return await self.connect(host, port, deadline)
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        deadline: float | None,
+        addresses: Sequence[str] | None = None,
+        settings: SocketSettings = DEFAULT_SOCKETS,
+    ) -> Stream:
         """Return the next connection, or raise what is in its place."""
         self.asked.append((host, port))
         if not self._connections:

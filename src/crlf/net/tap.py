@@ -7,10 +7,19 @@ after they were taken or before they are handed on, in their order, and never wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-from crlf.ports import Bell, Network, Stream, StreamFacts, TlsSettings
+from crlf.ports import (
+    DEFAULT_SOCKETS,
+    Bell,
+    Network,
+    SocketSettings,
+    SocksProxy,
+    Stream,
+    StreamFacts,
+    TlsSettings,
+)
 
 T = TypeVar("T")
 
@@ -84,13 +93,37 @@ class TapNetwork:
         self.now = inner.now
         self.wall = inner.wall
 
-    async def connect(self, host: str, port: int, deadline: float | None) -> Stream:
+    async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
+        """List the addresses of a host; see Network."""
+        return await self._inner.resolve(host, port, deadline)
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        deadline: float | None,
+        addresses: Sequence[str] | None = None,
+        settings: SocketSettings = DEFAULT_SOCKETS,
+    ) -> Stream:
         """Open a connection; see Network."""
+        number = self._opening(host, port)
+        stream = await self._inner.connect(host, port, deadline, addresses, settings)
+        return self._opened(number, stream)
+
+    async def open_socks(
+        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+    ) -> Stream:
+        """Open a connection by way of a proxy; see Network."""
+        number = self._opening(host, port)
+        return self._opened(number, await self._inner.open_socks(proxy, host, port, deadline))
+
+    def _opening(self, host: str, port: int) -> int:
         self._count += 1
-        number = self._count
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._listener(Event("opening", number, self.now(), place.encode("ascii", "replace")))
-        stream = await self._inner.connect(host, port, deadline)
+        self._listener(Event("opening", self._count, self.now(), place.encode("ascii", "replace")))
+        return self._count
+
+    def _opened(self, number: int, stream: Stream) -> TappedStream:
         self._listener(Event("opened", number, self.now(), facts=stream.facts))
         return TappedStream(stream, number, self._listener, self.now)
 
