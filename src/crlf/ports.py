@@ -10,27 +10,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Protocol, TypeVar
 
+from crlf.message.facts import StreamFacts, TlsFacts
 from crlf.values import frozen
 
+__all__ = [
+    "DEFAULT_SOCKETS", "DEFAULT_TLS", "Bell", "InThread", "Network", "Service", "SocketSettings",
+    "SocksProxy", "Stream", "StreamFacts", "TlsFacts", "TlsSettings",
+]  # fmt: skip
+
 T = TypeVar("T")
-
-
-@frozen
-class TlsFacts:
-    """What a TLS handshake agreed on. alpn: the protocol chosen, or None."""
-
-    version: str
-    cipher: str
-    alpn: str | None
-
-
-@frozen
-class StreamFacts:
-    """Who is at the two ends: (address, port), or None off the network; tls when encrypted."""
-
-    peer: tuple[str, int] | None = None
-    local: tuple[str, int] | None = None
-    tls: TlsFacts | None = None
 
 
 class Stream(Protocol):

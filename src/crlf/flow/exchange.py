@@ -7,13 +7,12 @@ an error, never half of one taken for the whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from crlf.flow.bodies import read_whole, send_body
 from crlf.flow.budget import Budget
 from crlf.flow.connection import PIECE, Connection, write_large
+from crlf.message.body import IterableBody
 from crlf.message.errors import LocalError, ReadTimeout, TransportError, WriteFailed
-from crlf.message.headers import EMPTY
+from crlf.message.headers import EMPTY, Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.ports import InThread
@@ -22,8 +21,6 @@ from crlf.wire.parts import Part, RequestHead, ResponseHead
 
 ClientConnection = Connection[ClientEngine]
 _CONTINUE_WAIT = 1.0  # seconds; RFC 9110 10.1.1 wants no client to wait for ever, curl waits 1
-
-Interim = Callable[[ResponseHead], None]
 
 
 async def send_request(
@@ -36,7 +33,7 @@ async def send_request(
     """
     body = request.body
     engine = connection.engine
-    if isinstance(body, bytes):
+    if isinstance(body, bytes) and not _expects_continue(request.headers):
         engine.send_whole(request, body)
         data = engine.outgoing()
         try:
@@ -47,6 +44,8 @@ async def send_request(
         except WriteFailed as fault:
             return await _excuse_early_answer(connection, budget, fault)
         return None
+    if isinstance(body, bytes):
+        body = IterableBody((body,), len(body))
     headers = request.headers
     if "content-length" not in headers and "transfer-encoding" not in headers:
         if body.length is None:
@@ -56,7 +55,7 @@ async def send_request(
     watched = _Watched(connection, budget)
     try:
         watched.send(RequestHead(request.method, request.target, headers))
-        if headers.get("expect", "").lower() == "100-continue":
+        if _expects_continue(headers):
             await connection.flush(budget.write())
             head = await _await_continue(connection, budget)
             if head is not None:
@@ -70,6 +69,11 @@ async def send_request(
         if watched.head is None:
             return await _excuse_early_answer(connection, budget, fault)
     return watched.head
+
+
+def _expects_continue(headers: Headers) -> bool:
+    expected = headers.first("expect")
+    return expected is not None and expected.lower() == "100-continue"
 
 
 class _Unwanted(Exception):
@@ -103,7 +107,7 @@ class _Watched:
         await connection.flush(deadline)
         while self.head is None and connection.stream.has_arrived():
             await connection.fill(self._budget.read())
-            self.head = _final_head(connection, None)
+            self.head = _final_head(connection, self._budget)
             if self.head is not None and self.head.status_code >= 300:
                 raise _Unwanted
 
@@ -122,21 +126,24 @@ async def _await_continue(connection: ClientConnection, budget: Budget) -> Respo
                 await connection.fill(deadline)
             except ReadTimeout:
                 return None
-        elif not isinstance(head, ResponseHead) or head.status_code == 100:
-            return _final_head(connection, None)  # it may have come along
-        elif head.status_code >= 200:
+            continue
+        if isinstance(head, ResponseHead) and 100 < head.status_code < 200:
+            budget.note("interim", budget.now(), head)
+            continue
+        if isinstance(head, ResponseHead) and head.status_code >= 200:
             return head
+        return _final_head(connection, budget)  # it may have come along
 
 
-def _final_head(connection: ClientConnection, interim: Interim | None) -> ResponseHead | None:
-    """Return the final head if it is there, handing every interim one to `interim`."""
+def _final_head(connection: ClientConnection, budget: Budget) -> ResponseHead | None:
+    """Return the final head if it is there; every interim one is told of as a step."""
     while (head := connection.engine.next_part()) is not None:
         if not isinstance(head, ResponseHead):
             raise LocalError("a response was expected", "RFC 9110 3.3")
         if head.status_code >= 200 or head.status_code == 101:
             return head
-        if interim is not None:
-            interim(head)
+        if budget.trace is not None:
+            budget.note("interim", budget.now(), head)
     return None
 
 
@@ -153,19 +160,17 @@ async def _excuse_early_answer(
         has_come = False
     if not has_come:
         raise fault
-    return _final_head(connection, None)
+    return _final_head(connection, budget)
 
 
-async def receive_head(
-    connection: ClientConnection, budget: Budget, interim: Interim | None = None
-) -> ResponseHead:
-    """Wait for the final response's head, handing every interim one to `interim`.
+async def receive_head(connection: ClientConnection, budget: Budget) -> ResponseHead:
+    """Wait for the final response's head; every interim one is told of as a step.
 
     Whoever sent the request has looked at what had come by then.
     """
     while True:
         await connection.fill(budget.read())
-        head = _final_head(connection, interim)
+        head = _final_head(connection, budget)
         if head is not None:
             return head
 
@@ -174,8 +179,24 @@ async def begin(
     connection: ClientConnection, request: Request, budget: Budget, in_thread: InThread
 ) -> ResponseHead:
     """Send a request and return its final response's head; its body is still to be read."""
+    if budget.trace is not None:
+        return await _begin_watched(connection, request, budget, in_thread)
     head = await send_request(connection, request, budget, in_thread)
     return await receive_head(connection, budget) if head is None else head
+
+
+async def _begin_watched(
+    connection: ClientConnection, request: Request, budget: Budget, in_thread: InThread
+) -> ResponseHead:
+    """Do what `begin` does, and tell how long each step took."""
+    began = budget.now()
+    head = await send_request(connection, request, budget, in_thread)
+    budget.note("send", began)
+    began = budget.now()
+    if head is None:
+        head = await receive_head(connection, budget)
+    budget.note("wait", began, head)
+    return head
 
 
 async def exchange(
@@ -186,6 +207,7 @@ async def exchange(
     Raises RemoteError, TooLarge, LocalError, ReadTimeout, ReadFailed, WriteTimeout, WriteFailed.
     """
     head = await begin(connection, request, budget, in_thread)
+    began = 0.0 if budget.trace is None else budget.now()
     engine = connection.engine
     if engine.body_is_due:
         content, trailers = await read_whole(
@@ -194,4 +216,7 @@ async def exchange(
     else:
         content, trailers = b"", EMPTY
         engine.next_part()
-    return Response.received(head, content, trailers, request, budget.elapsed)
+    if budget.trace is not None:
+        budget.note("receive", began, len(content))
+    facts = connection.stream.facts
+    return Response.received(head, content, trailers, request, budget.elapsed, facts)

@@ -11,6 +11,7 @@ from os import PathLike
 
 from crlf.message.body import Body, body_of
 from crlf.message.errors import StatusError
+from crlf.message.facts import StreamFacts, TlsFacts
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.message import Message
 from crlf.message.request import Request
@@ -23,12 +24,13 @@ class Response(Message):
 
     content: bytes, str (sent as UTF-8), a binary file, an iterable of bytes, or an
     asynchronous one. On a client also: request, url, history (the responses that redirected
-    here, oldest first), elapsed (seconds from the request to the end of the body), version.
+    here, oldest first), elapsed (seconds from the request to the end of the body), version,
+    facts (of the connection it came on: peer, tls).
 
     Raises ValueError for a status code outside 100 to 599, Malformed for a bad field.
     """
 
-    __slots__ = ("elapsed", "history", "reason", "request", "status_code", "trailers")
+    __slots__ = ("elapsed", "facts", "history", "reason", "request", "status_code", "trailers")
 
     status_code: int
     reason: str
@@ -51,6 +53,7 @@ class Response(Message):
         self.request: Request | None = None
         self.history: tuple[Response, ...] = ()
         self.elapsed = 0.0
+        self.facts: StreamFacts | None = None
         self.trailers = EMPTY
         self._extras = None
 
@@ -63,7 +66,7 @@ class Response(Message):
         response._body = content
         response.reason = ""
         response.version = "1.1"
-        response.request = response._extras = None
+        response.request = response._extras = response.facts = None
         response.history = ()
         response.elapsed = 0.0
         response.trailers = EMPTY
@@ -77,6 +80,7 @@ class Response(Message):
         trailers: Headers,
         request: Request,
         elapsed: float,
+        facts: StreamFacts | None = None,
     ) -> Response:
         """Build what a client hands to its caller from a head that came off the wire."""
         response = cls.__new__(cls)
@@ -86,6 +90,7 @@ class Response(Message):
         response.request = request
         response.history = ()
         response.elapsed = elapsed
+        response.facts = facts
         response._extras = None
         return response
 
@@ -140,6 +145,16 @@ class Response(Message):
         if self.request is None:
             raise RuntimeError("this response answers no request yet")
         return self.request.url
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """Address and port of who answered; None off the network. Behind a proxy, the proxy's."""
+        return None if self.facts is None else self.facts.peer
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What TLS agreed on: version, cipher, alpn; None without TLS."""
+        return None if self.facts is None else self.facts.tls
 
     # -- copies
 
