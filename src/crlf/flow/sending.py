@@ -20,9 +20,12 @@ from crlf.message.errors import (
     BlockedAddress,
     CrlfError,
     LocalError,
+    ProtocolError,
     ReadFailed,
     RemoteError,
     TimedOut,
+    TooLarge,
+    TransportError,
     WriteFailed,
 )
 from crlf.message.request import Request
@@ -34,6 +37,8 @@ T = TypeVar("T")
 Step = Callable[[ClientConnection, Request, Budget, InThread], Awaitable[T]]
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"})  # 9110 9.2.2
+_LITTLE = 64 * 1024  # bytes of a body that are read so that its connection may live on
+_PATIENCE = 0.1  # seconds that they may take
 
 
 async def send_through(pool: Pool, request: Request, budget: Budget) -> Response:
@@ -122,6 +127,8 @@ class Incoming:
 
     The connection goes back to the pool when the end has been read, and is closed when the
     response is closed before.
+
+    limits, in_thread: of the connection and of its network, for whoever decodes the content.
     """
 
     def __init__(
@@ -139,6 +146,8 @@ class Incoming:
         self._budget = budget
         self._fault: CrlfError | None = None  # what ended it before its time
         self._is_read = False  # to its end
+        self.limits = connection.engine.limits
+        self.in_thread = pool.network.in_thread
         self.response = Response.received(head, b"", Response().headers, request, budget.elapsed)
         self.request = request
 
@@ -190,6 +199,48 @@ class Incoming:
         connection, self._connection = self._connection, None
         if connection is not None:
             self._pool.drop(self._route, connection)
+
+    async def leave(self) -> None:
+        """Let go of the connection, and keep it when only a little is left to be read.
+
+        RFC 9112 9.3: a client that reuses a connection reads responses to their end. What is
+        left is dropped as it came: no content coding is undone for nobody.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        is_over = False
+        try:
+            is_over = await _is_drained(connection, self._budget.until(_PATIENCE))
+        finally:
+            if is_over:
+                self._pool.give_back(self._route, connection)
+            else:
+                self._pool.drop(self._route, connection)
+
+
+async def _is_drained(connection: ClientConnection, deadline: float | None) -> bool:
+    """Read the little that is left of a body, and tell whether its end was reached.
+
+    A body of unknown length may go on for ever: of that only what has arrived is read.
+    """
+    engine = connection.engine
+    left = engine.body_left
+    size = 0 if left is None else left
+    try:
+        while size <= _LITTLE:
+            part = engine.next_part()
+            if type(part) is Data:
+                size += len(part.data) if left is None else 0
+            elif part is not None:
+                return type(part) is End
+            elif left is None and not connection.stream.has_arrived():
+                return False
+            else:
+                await connection.fill(deadline)
+    except (TransportError, ProtocolError, TooLarge):
+        pass
+    return False
 
 
 async def open_response(pool: Pool, request: Request, budget: Budget) -> Incoming:
