@@ -7,14 +7,19 @@ from collections.abc import Generator
 
 import pytest
 
-from crlf.flow.filters import filtered
+from crlf.flow.budget import Budget
+from crlf.flow.filters import filtered, pausing
 from crlf.flow.run import run_sync
-from crlf.message.errors import CrlfError, ReadFailed, ReadTimeout
+from crlf.message.errors import CrlfError, ReadFailed, ReadTimeout, TotalTimeout
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.rules.filters import Filter
+from crlf.net.aio import AioNetwork
+from crlf.net.blocking import BlockingNetwork
+from crlf.net.scripted import FakeClock, ScriptedNetwork
+from crlf.rules.deadlines import Timeout
+from crlf.rules.filters import After, Filter
 
-Steps = Generator[Request, Response, Response]
+Steps = Generator[Request | After, Response, Response]
 REQUEST = Request("GET", "http://a.example/", {"host": "a.example"})
 
 
@@ -171,3 +176,96 @@ def test_a_cancelled_flow_closes_its_filters() -> None:
 
     asyncio.run(story())
     assert log == ["a asks", "b asks", "b is done", "a is done"]
+
+
+# --- waiting ------------------------------------------------------------------------------------
+
+
+def patient(seconds: float) -> Filter:
+    """A filter that wants a pause before its second request, and says what came of it."""
+
+    def steps(request: Request) -> Steps:
+        first = yield request
+        try:
+            second = yield After(seconds, request.with_field("way", "second"))
+        except TotalTimeout as fault:
+            return first.with_content(f"{fault.phase}: {fault.reason}".encode())
+        return second
+
+    return steps
+
+
+def test_a_pause_is_made_between_two_requests() -> None:
+    clock = FakeClock()
+    network = ScriptedNetwork([], clock)
+    times: list[float] = []
+
+    async def timed(request: Request) -> Response:
+        times.append(clock.now())
+        return answer(request)
+
+    pause = pausing(network, Budget(Timeout(total=60), clock.now))
+    response = run_sync(filtered([patient(7)], REQUEST, timed, pause))
+    assert response.content == b"second"
+    assert times[1] - times[0] == 7
+
+
+def test_a_pause_that_does_not_fit_is_refused_at_once() -> None:
+    clock = FakeClock()
+    network = ScriptedNetwork([], clock)
+    began = clock.now()
+    pause = pausing(network, Budget(Timeout(total=5), clock.now))
+    response = run_sync(filtered([patient(5)], REQUEST, send, pause))
+    assert response.content == b"pause: no time for a pause of 5 s: 5 s are left of 5"
+    assert clock.now() == began
+
+
+def test_where_nobody_waits_a_filter_is_told() -> None:
+    response = run_sync(filtered([patient(0.001)], REQUEST, send))
+    assert response.content.startswith(b"pause: no time")
+
+
+def test_a_pause_reaches_a_filter_below_another() -> None:
+    network = BlockingNetwork()
+    pause = pausing(network, Budget(Timeout(total=None), network.now))
+    began = network.now()
+    log: list[str] = []
+    response = run_sync(filtered([noting("a", log), patient(0.02)], REQUEST, send, pause))
+    assert response.content == b"seconda"
+    assert network.now() - began >= 0.02
+
+
+def test_a_pause_on_a_loop_leaves_the_loop_to_others() -> None:
+    async def story() -> list[str]:
+        network = AioNetwork()
+        pause = pausing(network, Budget(Timeout(), network.now))
+        log: list[str] = []
+
+        async def beside() -> None:
+            await asyncio.sleep(0.005)
+            log.append("beside")
+
+        task = asyncio.create_task(beside())
+        await filtered([patient(0.03)], REQUEST, send, pause)
+        log.append("paused")
+        await task
+        return log
+
+    assert asyncio.run(story()) == ["beside", "paused"]
+
+
+def test_a_pause_that_is_cancelled_closes_its_filters() -> None:
+    log: list[str] = []
+
+    async def story() -> None:
+        network = AioNetwork()
+        pause = pausing(network, Budget(Timeout(total=None), network.now))
+        filters = [noting("a", log), patient(3600)]
+        task = asyncio.create_task(filtered(filters, REQUEST, send, pause))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(story())
+    assert log == ["a asks", "a is done"]

@@ -9,16 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from crlf.message.errors import CrlfError
+from crlf.flow.budget import Budget
+from crlf.message.errors import CrlfError, TotalTimeout
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.rules.filters import Filter
+from crlf.ports import Network
+from crlf.rules.filters import After, Filter
 
 Send = Callable[[Request], Awaitable[Response]]
+Pause = Callable[[float], Awaitable[None]]  # seconds; raises TotalTimeout when they are not there
 
 
-async def filtered(filters: Sequence[Filter], request: Request, send: Send) -> Response:
-    """Send a request through filters, the first of them outermost."""
+async def filtered(
+    filters: Sequence[Filter], request: Request, send: Send, pause: Pause | None = None
+) -> Response:
+    """Send a request through filters, the first of them outermost.
+
+    pause: waits for a filter that asks for it. Without one, such a filter is told that there is
+    no time.
+    """
     if not filters:
         return await send(request)
     steps, below = filters[0](request), filters[1:]
@@ -26,7 +35,10 @@ async def filtered(filters: Sequence[Filter], request: Request, send: Send) -> R
         wanted = next(steps)
         while True:
             try:
-                response = await filtered(below, wanted, send)
+                if isinstance(wanted, After):
+                    await (_refuse if pause is None else pause)(wanted.seconds)
+                    wanted = wanted.request
+                response = await filtered(below, wanted, send, pause)
             except CrlfError as fault:
                 wanted = steps.throw(fault)
             else:
@@ -36,3 +48,35 @@ async def filtered(filters: Sequence[Filter], request: Request, send: Send) -> R
         return answer
     finally:
         steps.close()
+
+
+async def _refuse(seconds: float) -> None:
+    raise _no_time(seconds, "nobody waits here")
+
+
+def pausing(network: Network, budget: Budget) -> Pause:
+    """Return what waits for the filters of one exchange, within its total deadline."""
+
+    async def pause(seconds: float) -> None:
+        """Wait. Raises TotalTimeout at once when the exchange has no time for that."""
+        until = network.now() + seconds
+        if budget.total_at is not None and until >= budget.total_at:
+            left = max(0.0, budget.total_at - network.now())
+            fault = _no_time(seconds, f"{left:.3g} s are left of {budget.timeout.total:g}")
+            fault.seconds = budget.elapsed
+            raise fault
+        await wait_until(network, until)
+
+    return pause
+
+
+async def wait_until(network: Network, moment: float) -> None:
+    """Do nothing until a moment of the network's clock."""
+    bell = network.new_bell()
+    with bell:
+        while network.now() < moment and await bell.wait(moment):
+            pass  # nobody rings it; the loop is for whoever does all the same
+
+
+def _no_time(seconds: float, why: str) -> TotalTimeout:
+    return TotalTimeout(f"no time for a pause of {seconds:.3g} s: {why}", phase="pause")

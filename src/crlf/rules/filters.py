@@ -2,8 +2,8 @@
 
 A filter is a generator: it yields the request to send on, is sent the response, and returns the
 response to hand back. It may yield again (a redirect, a retry) or never (a refusal). It cannot
-wait; whoever runs it does (flow/filters.py). A filter that follows redirects stands outside of
-those that look at each request by itself.
+wait; it yields After, and whoever runs it waits (flow/filters.py). A filter that follows
+redirects stands outside of those that look at each request by itself.
 """
 
 from __future__ import annotations
@@ -15,8 +15,22 @@ from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import Origin
+from crlf.values import frozen
 
-Filter = Callable[[Request], Generator[Request, Response, Response]]
+
+@frozen
+class After:
+    """What a filter yields that wants a request sent only after so many seconds.
+
+    When there is no time for that, TotalTimeout with the phase "pause" is raised at the yield,
+    at once, and nothing was sent.
+    """
+
+    seconds: float
+    request: Request
+
+
+Filter = Callable[[Request], Generator[Request | After, Response, Response]]
 
 # Where a request that follows a redirect has, in its extras, the origin its caller asked.
 FIRST_ORIGIN: Final = "first_origin"
