@@ -18,7 +18,7 @@ from collections.abc import Callable
 import pytest
 
 from crlf.client.core import Core
-from crlf.client.options import ClientOptions
+from crlf.client.options import ClientSettings
 from crlf.flow.run import run_sync
 from crlf.flow.serve import Service
 from crlf.net.scripted import FakeClock
@@ -119,7 +119,7 @@ def calls_of(work: Callable[[], object]) -> int:
 
 def test_a_warm_get_at_the_client() -> None:
     stream = Counter(lambda: REPLY)
-    core = Core(ClientOptions(), OneStream(stream), CookieJar())
+    core = Core(ClientSettings(), OneStream(stream), CookieJar())
 
     def get() -> None:
         response = run_sync(core.request("GET", "http://a.example/", {}))
@@ -169,7 +169,7 @@ def test_a_warm_get_at_the_server() -> None:
 @pytest.mark.parametrize("count", [1, 50])
 def test_work_does_not_grow_on_a_connection_that_lives_on(count: int) -> None:
     stream = Counter(lambda: REPLY)
-    core = Core(ClientOptions(), OneStream(stream), CookieJar())
+    core = Core(ClientSettings(), OneStream(stream), CookieJar())
     for _ in range(count + 2):
         run_sync(core.request("GET", "http://a.example/", {}))
     once = calls_of(lambda: run_sync(core.request("GET", "http://a.example/", {})))

@@ -477,20 +477,20 @@ SMALL = PoolLimits(total=6, per_host=4)
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_2000_requests_cancelled_at_random_lose_nothing_in_memory(seed: int) -> None:
-    survive(lambda: AsyncClient(app=application(), limits=SMALL), "http://a.example/", seed, 1000)
+    survive(lambda: AsyncClient(app=application(), pool=SMALL), "http://a.example/", seed, 1000)
 
 
 def test_1000_requests_cancelled_at_random_lose_nothing_on_sockets() -> None:
     with running(application()) as server:
-        survive(lambda: AsyncClient(limits=SMALL), server.url, 3, 1000)
+        survive(lambda: AsyncClient(pool=SMALL), server.url, 3, 1000)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(10, 15))
 def test_10000_requests_cancelled_at_random_lose_nothing(seed: int) -> None:
     with running(application()) as server:
-        survive(lambda: AsyncClient(limits=SMALL), server.url, seed, 5000)
-    survive(lambda: AsyncClient(app=application(), limits=SMALL), "http://a.example/", seed, 5000)
+        survive(lambda: AsyncClient(pool=SMALL), server.url, seed, 5000)
+    survive(lambda: AsyncClient(app=application(), pool=SMALL), "http://a.example/", seed, 5000)
 
 
 # --- threads -------------------------------------------------------------------------------------
@@ -528,11 +528,11 @@ def share(client: Client, url: str, threads: int, each: int) -> None:
 
 def test_8_threads_share_a_client_on_sockets() -> None:
     with running(application()) as server:
-        share(Client(limits=PoolLimits(per_host=4)), server.url, 8, 200)
+        share(Client(pool=PoolLimits(per_host=4)), server.url, 8, 200)
 
 
 def test_4_threads_share_a_client_in_memory() -> None:
-    share(Client(app=application(), limits=PoolLimits(per_host=3)), "http://a.example/", 4, 50)
+    share(Client(app=application(), pool=PoolLimits(per_host=3)), "http://a.example/", 4, 50)
 
 
 def test_a_thread_that_waits_is_sent_away_when_the_client_closes() -> None:
@@ -555,7 +555,7 @@ def test_a_thread_that_waits_is_sent_away_when_the_client_closes() -> None:
             outcomes.append(fault)
 
     with running(app) as server:
-        client = Client(limits=PoolLimits(per_host=1))
+        client = Client(pool=PoolLimits(per_host=1))
         first = threading.Thread(target=ask, args=("gate",))
         second = threading.Thread(target=ask, args=("",))
         first.start()

@@ -23,7 +23,7 @@ from crlf.client.aio import AsyncClient
 from crlf.client.blocking import Client
 from crlf.client.core import Core
 from crlf.client.inside import memory_network
-from crlf.client.options import ClientOptions
+from crlf.client.options import ClientSettings
 from crlf.message.errors import (
     CrlfError,
     PoolTimeout,
@@ -156,7 +156,7 @@ def test_a_circle_of_redirects_says_how_long_it_went_on() -> None:
 @pytest.mark.parametrize("size", [999, 1000, 1001])
 def test_a_stream_that_is_read_whole_has_the_limit_of_a_whole_response(size: int) -> None:
     client = client_on([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size, b"x" * size])
-    options = ClientOptions(limits=Limits(body=1000))
+    options = ClientSettings(limits=Limits(body=1000))
     client._core = Core(options, client._core.network, CookieJar())
     with client.stream("GET", URL) as response:
         if size <= 1000:
@@ -252,7 +252,7 @@ def test_a_full_pool_is_a_timeout_of_its_own() -> None:
     timeout = Timeout(pool=0.1, read=5.0, total=None)
 
     async def story() -> None:
-        async with AsyncClient(timeout=timeout, limits=limits) as client:
+        async with AsyncClient(timeout=timeout, pool=limits) as client:
             first = asyncio.create_task(client.get(url))
             await asyncio.sleep(0.02)
             with pytest.raises(PoolTimeout) as caught:

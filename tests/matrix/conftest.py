@@ -32,6 +32,7 @@ from crlf.net.loops import new_loop
 from crlf.net.memory import AsyncMemoryNetwork, MemoryNetwork
 from crlf.net.tls import server_context, start_server_tls
 from crlf.ports import Service, Stream
+from crlf.rules.cookiejar import CookieJar
 from crlf.server import App, running
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
@@ -274,7 +275,7 @@ def raw_matrix_of(serve: Service, papers: tuple[str, str]) -> Iterator[Matrix]:
 
     def inside_loop(**options: Any) -> AsyncClient:
         client = AsyncClient(**options)
-        client._core_here = Core(client._options, AsyncMemoryNetwork(serve), client._jar)
+        client._core_here = Core(client._settings, AsyncMemoryNetwork(serve), CookieJar())
         return client
 
     authority, certificate = papers

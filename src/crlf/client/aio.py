@@ -6,60 +6,47 @@ or use it in an `async with` block.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Unpack
 
 from crlf.client.core import Core
 from crlf.client.inside import async_memory_network
-from crlf.client.options import Application, HeaderInput, RequestOptions, client_options
+from crlf.client.options import ClientOptions, RequestOptions
+from crlf.client.settings import jar_of, proxies_of, settings_of
 from crlf.client.streamed import AsyncStreamedResponse
 from crlf.client.verbs import Verbs
 from crlf.message.response import Response
 from crlf.message.url import URL
 from crlf.net.aio import AioNetwork
-from crlf.ports import Network
 from crlf.rules.cookiejar import CookieJar
-from crlf.rules.deadlines import DEFAULT_TIMEOUT, Timeout
-from crlf.rules.ledger import PoolLimits
 
 
 class AsyncClient(Verbs[Coroutine[Any, Any, Response]]):
     """An HTTP client for asyncio. It takes what Client takes, and its methods are awaited."""
 
-    def __init__(
-        self,
-        *,
-        headers: HeaderInput | None = None,
-        timeout: Timeout | float | None = DEFAULT_TIMEOUT,
-        limits: PoolLimits | None = None,
-        verify: bool | str = True,
-        cert: str | tuple[str, str] | None = None,
-        follow_redirects: bool | None = None,
-        auth: tuple[str, str] | None = None,
-        cookies: Mapping[str, str] | None = None,
-        app: Application | None = None,
-    ) -> None:
-        self._options = client_options(
-            headers, timeout, limits, verify, cert, follow_redirects, auth, cookies
-        )
-        self._app = app
-        self._jar = CookieJar()
+    def __init__(self, **options: Unpack[ClientOptions]) -> None:
+        self._settings = settings_of(options)
+        self._options = options
         self._core_here: Core | None = None
 
     @property
     def cookies(self) -> CookieJar:
         """The cookies that servers have set."""
-        return self._jar
+        return self._core.cookies
 
     @property
     def _core(self) -> Core:
         """The core, made on the loop that runs when it is first needed."""
         if self._core_here is None:
-            network: Network = (
-                AioNetwork() if self._app is None else async_memory_network(self._app)
-            )
-            self._core_here = Core(self._options, network, self._jar)
+            options = self._options
+            network, app = options.get("network"), options.get("app")
+            if app is not None:
+                network = async_memory_network(app)
+            elif network is None:
+                network = AioNetwork()
+            jar = jar_of(options, network)
+            self._core_here = Core(self._settings, network, jar, proxies_of(options))
         return self._core_here
 
     async def request(
@@ -83,7 +70,7 @@ class AsyncClient(Verbs[Coroutine[Any, Any, Response]]):
         """
         incoming, response = await self._core.open(method, url, options)
         try:
-            yield AsyncStreamedResponse(incoming, response, self._options.limits.body)
+            yield AsyncStreamedResponse(incoming, response, self._settings.limits.body)
         finally:
             incoming.close()
 

@@ -6,58 +6,34 @@ it in a `with` block.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Unpack
 
 from crlf.client.core import Core
-from crlf.client.options import Application, HeaderInput, RequestOptions, client_options
+from crlf.client.options import ClientOptions, RequestOptions
+from crlf.client.settings import jar_of, proxies_of, settings_of
 from crlf.client.streamed import StreamedResponse
 from crlf.client.verbs import Verbs
 from crlf.flow.run import run_sync
 from crlf.message.response import Response
 from crlf.message.url import URL
 from crlf.net.blocking import BlockingNetwork, refuse_inside_loop
-from crlf.ports import Network
 from crlf.rules.cookiejar import CookieJar
-from crlf.rules.deadlines import DEFAULT_TIMEOUT, Timeout
-from crlf.rules.ledger import PoolLimits
 
 
 class Client(Verbs[Response]):
-    """An HTTP client.
+    """An HTTP client; see ClientOptions for what it takes."""
 
-    headers: sent with every request. timeout: a Timeout, seconds for a whole exchange, or None
-    for no end. limits: of the connection pool. verify: True for the system's trust store, a
-    path to a CA file or folder, or False for no check at all. cert: a PEM path, or (certificate,
-    key). follow_redirects: None for GET and HEAD, True for all, False for none. auth: (user,
-    password) for Basic. app: an App to talk to in memory instead of the network. network:
-    another one than the machine's, as a test or a tap has it.
-    """
-
-    def __init__(
-        self,
-        *,
-        headers: HeaderInput | None = None,
-        timeout: Timeout | float | None = DEFAULT_TIMEOUT,
-        limits: PoolLimits | None = None,
-        verify: bool | str = True,
-        cert: str | tuple[str, str] | None = None,
-        follow_redirects: bool | None = None,
-        auth: tuple[str, str] | None = None,
-        cookies: Mapping[str, str] | None = None,
-        app: Application | None = None,
-        network: Network | None = None,
-    ) -> None:
-        options = client_options(
-            headers, timeout, limits, verify, cert, follow_redirects, auth, cookies
-        )
+    def __init__(self, **options: Unpack[ClientOptions]) -> None:
+        settings = settings_of(options)
+        network, app = options.get("network"), options.get("app")
         if app is not None:
             from crlf.client.inside import memory_network  # it brings asyncio, 60 ms
 
             network = memory_network(app)
         elif network is None:
             network = BlockingNetwork()
-        self._core = Core(options, network, CookieJar(guard=network.new_bell()))
+        jar = jar_of(options, network)
+        self._core = Core(settings, network, jar, proxies_of(options))
 
     @property
     def cookies(self) -> CookieJar:
@@ -83,7 +59,7 @@ class Client(Verbs[Response]):
         """
         refuse_inside_loop()
         incoming, response = run_sync(self._core.open(method, url, options))
-        return StreamedResponse(incoming, response, self._core.options.limits.body)
+        return StreamedResponse(incoming, response, self._core.settings.limits.body)
 
     def close(self) -> None:
         """Close the idle connections. The client cannot be used any more."""

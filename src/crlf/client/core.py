@@ -2,69 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from crlf.client.dressing import Dressing
-from crlf.client.options import ClientOptions, RequestOptions
+from crlf.client.options import ClientSettings, RequestOptions
 from crlf.flow.budget import Budget
 from crlf.flow.dial import Dialler
-from crlf.flow.filters import filtered
+from crlf.flow.filters import Send, filtered, pausing
 from crlf.flow.pool import Pool
 from crlf.flow.sending import Incoming, open_response, send_through
-from crlf.message.errors import TooManyRedirects
+from crlf.message.errors import CrlfError
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL
 from crlf.ports import Network
+from crlf.rules.authentication import authenticating
 from crlf.rules.cookiejar import CookieJar, keeping_cookies
 from crlf.rules.deadlines import Timeout
+from crlf.rules.expecting import expecting
 from crlf.rules.filters import Filter
+from crlf.rules.proxies import Proxies
 from crlf.rules.redirects import redirecting
+from crlf.rules.retries import budget_of, retrying
 
 _FOLLOWED = frozenset({"GET", "HEAD"})
+Chain = tuple[Filter, ...]
 
 
 class Core:
-    """A client's options, connections and cookies, and the flow from a URL to a response."""
+    """A client's settings, connections and cookies, and the flow from a URL to a response."""
 
-    def __init__(self, options: ClientOptions, network: Network, cookies: CookieJar) -> None:
-        self.options = options
+    def __init__(
+        self,
+        settings: ClientSettings,
+        network: Network,
+        cookies: CookieJar,
+        proxies: Proxies | None = None,
+    ) -> None:
+        self.settings = settings
         self.network = network
         self.cookies = cookies
-        self._dressing = Dressing(options)
-        self._pool = Pool(Dialler(network, options.limits, options.tls), options.pool)
-        for name, value in options.cookies:
-            cookies.set(name, value)
-        keeping = keeping_cookies(cookies, network.wall)
-        self._filters: Mapping[bool | None, tuple[Filter, ...]] = {
-            None: (redirecting(methods=_FOLLOWED), keeping),
-            True: (redirecting(methods=None), keeping),
-            False: (keeping,),
+        self._dressing = Dressing(settings)
+        dialler = Dialler(
+            network,
+            settings.limits,
+            settings.tls,
+            sockets=settings.sockets,
+            proxies=proxies,
+            resolver=settings.resolve,
+            policy=settings.policy,
+        )
+        self._pool = Pool(dialler, settings.pool)
+        most = settings.max_redirects
+        self._redirecting: dict[bool | None, Chain] = {
+            None: (redirecting(most, _FOLLOWED),),
+            True: (redirecting(most, None),),
+            False: (),
         }
+        retry = settings.retry
+        self._retry_budget = None if retry is None else budget_of(retry, network.new_bell())
+        self._keeping = keeping_cookies(cookies, network.wall)
+        self._chains: dict[bool | None, Chain] = {}  # of requests that ask for nothing else
 
     async def request(self, method: str, url: str | URL, options: RequestOptions) -> Response:
         """Send a request and return its response, whole. Raises CrlfError."""
         request = self._dressing.request(method, url, options)
-        budget = Budget(self._timeout(options), self.network.now)
+        budget = self._budget(options)
         pool = self._pool
 
         async def send(request: Request) -> Response:
             return await send_through(pool, request, budget)
 
-        try:
-            return await filtered(self._filters_for(options), request, send)
-        except TooManyRedirects as fault:
-            raise _timed(fault, budget) from None
+        return await self._filtered(request, options, budget, send)
 
     async def open(
         self, method: str, url: str | URL, options: RequestOptions
     ) -> tuple[Incoming, Response]:
         """Send a request and return its response with the body still to come."""
         request = self._dressing.request(method, url, options)
-        timeout = self._timeout(options)
-        if "timeout" not in options:
-            timeout = timeout.without_total()  # how long a stream flows, nobody can know before
-        budget = Budget(timeout, self.network.now)
+        budget = self._budget(options, is_streamed=True)
         pool = self._pool
         opened: list[Incoming] = []
 
@@ -77,30 +91,71 @@ class Core:
             return incoming.response
 
         try:
-            response = await filtered(self._filters_for(options), request, send)
-        except BaseException as fault:
+            response = await self._filtered(request, options, budget, send)
+        except BaseException:
             for incoming in opened:
                 incoming.close()
-            if isinstance(fault, TooManyRedirects):
-                raise _timed(fault, budget) from None
             raise
         return opened[0], response
 
-    def _filters_for(self, options: RequestOptions) -> tuple[Filter, ...]:
-        follow = options.get("follow_redirects") if options else None
-        return self._filters[self.options.follow_redirects if follow is None else follow]
+    async def _filtered(
+        self, request: Request, options: RequestOptions, budget: Budget, send: Send
+    ) -> Response:
+        chain = self._chain(request, options)
+        try:
+            return await filtered(chain, request, send, pausing(self.network, budget))
+        except CrlfError as fault:
+            if not fault.phase:  # raised by a filter, which knows no clock
+                fault.phase, fault.seconds = "redirect", budget.elapsed
+                fault.during(request)
+            if budget.trace is not None:
+                budget.note("failed", budget.now(), fault)
+            raise
 
-    def _timeout(self, options: RequestOptions) -> Timeout:
-        if "timeout" in options:
-            return Timeout.of(options["timeout"])
-        return self.options.timeout
+    def _chain(self, request: Request, options: RequestOptions) -> Chain:
+        """Return the filters of a request, the first outermost."""
+        follow = options.get("follow_redirects") if options else None
+        if follow is None:
+            follow = self.settings.follow_redirects
+        asks_more = options and ("retry" in options or "auth" in options)
+        chain = None if asks_more else self._chains.get(follow)
+        if chain is None:
+            chain = self._build_chain(follow, options)
+            if not asks_more:
+                self._chains[follow] = chain
+        if "expect" in request.headers:
+            return (*chain[:-1], expecting, chain[-1])
+        return chain
+
+    def _build_chain(self, follow: bool | None, options: RequestOptions) -> Chain:
+        settings = self.settings
+        retry = options["retry"] if options and "retry" in options else settings.retry
+        auth = options["auth"] if options and "auth" in options else settings.auth
+        chain = [*settings.filters, *self._redirecting[follow]]
+        if retry is not None:
+            budget = self._retry_budget
+            chain.append(retrying(retry, random=_chance, wall=self.network.wall, budget=budget))
+        if auth is not None:
+            chain.append(authenticating(auth))
+        return (*chain, self._keeping)
+
+    def _budget(self, options: RequestOptions, *, is_streamed: bool = False) -> Budget:
+        settings = self.settings
+        timeout, trace = settings.timeout, settings.trace
+        if options:
+            trace = options.get("trace", trace)
+            if "timeout" in options:
+                return Budget(Timeout.of(options["timeout"]), self.network.now, trace)
+        if is_streamed:
+            timeout = timeout.without_total()  # how long a stream flows, nobody can know before
+        return Budget(timeout, self.network.now, trace)
 
     def close(self) -> None:
         """Close the idle connections."""
         self._pool.close()
 
 
-def _timed(fault: TooManyRedirects, budget: Budget) -> TooManyRedirects:
-    """Add what a filter, which raised this, does not know."""
-    fault.phase, fault.seconds = "redirect", budget.elapsed
-    return fault
+def _chance() -> float:
+    from random import random  # 3 ms, for the few who try again
+
+    return random()

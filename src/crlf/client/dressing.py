@@ -10,25 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from crlf.client.forms import build_body
-from crlf.client.options import AddedHeaders, ClientOptions, RequestOptions
+from crlf.client.options import AddedHeaders, ClientSettings, RequestOptions
+from crlf.message.body import Body, body_of
 from crlf.message.headers import EMPTY, Headers
+from crlf.message.progress import WatchedBody
 from crlf.message.request import Request
 from crlf.message.url import URL
 from crlf.message.version import __version__
-from crlf.rules.credentials import basic
 
 USER_AGENT = f"crlf/{__version__}"
-# No content coding is asked for as long as none is decoded here; left out, it would mean "any".
-DEFAULTS = (("accept", "*/*"), ("accept-encoding", "identity"), ("user-agent", USER_AGENT))
 _MOST_KEPT = 512  # URLs and hosts remembered; then the memory is emptied and begins anew
 
 
 class Dressing:
     """Builds the requests of one client."""
 
-    def __init__(self, options: ClientOptions) -> None:
-        self._options = options
-        self._defaults = Headers(DEFAULTS).merged(options.headers)
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._defaults: Headers | None = None
         self._urls: dict[str, URL] = {}
         self._fields: dict[str, Headers] = {}  # by authority, for requests that add none
 
@@ -45,42 +44,69 @@ class Dressing:
         headers = self._fields_for(url)
         if kind is not None:
             headers = headers.with_field("content-type", kind)
+        if content != b"":
+            content = body_of(content)
+            headers = self._asking_first(headers, content)
+            progress = options.get("progress")
+            if progress is not None:
+                content = WatchedBody(content, progress)
         added = options.get("headers")
         if added:
             headers = _merged(headers, added)
+        if "range" in headers:
+            # RFC 9110 14.2: of a coded representation it would be a part of the code.
+            headers = headers.with_field("accept-encoding", "identity")
         cookies = options.get("cookies")
         if cookies:
             pairs = "; ".join(f"{name}={value}" for name, value in cookies.items())
             headers = headers.with_field("cookie", pairs)
-        auth = options.get("auth")
-        if auth is not None:
-            headers = headers.with_field("authorization", basic(*auth))
         return Request(method, url, headers, content)
+
+    def _asking_first(self, headers: Headers, content: bytes | Body) -> Headers:
+        """Add Expect for content that is long, or of which nobody knows how long it is."""
+        threshold = self._settings.expect_continue
+        if threshold is None:
+            return headers
+        size = len(content) if isinstance(content, bytes) else content.length
+        if size is not None and size < threshold:
+            return headers
+        return headers.with_field("expect", "100-continue")
 
     def _parsed(self, text: str) -> URL:
         url = self._urls.get(text)
         if url is None:
             if len(self._urls) >= _MOST_KEPT:
                 self._urls.clear()
-            url = self._urls[text] = URL(text)
+            base, params = self._settings.base_url, self._settings.params
+            url = URL(text) if base is None else base.join(text)
+            if params:
+                url = url.with_params(params)
+            self._urls[text] = url
         return url
 
     def _fields_for(self, url: URL) -> Headers:
         """Return the fields of a request to a URL that adds none: Host first (RFC 9110 7.2)."""
-        if url.username is not None or url.password is not None:
-            plain = self._fields_for(url.without_credentials())
-            return plain.with_field("authorization", basic(url.username or "", url.password or ""))
         authority = url.authority
         headers = self._fields.get(authority)
         if headers is None:
             if len(self._fields) >= _MOST_KEPT:
                 self._fields.clear()
             host: Iterable[tuple[str, str]] = (("host", authority),)
-            headers = Headers((*host, *self._defaults.fields))
-            if self._options.auth is not None:
-                headers = headers.with_field("authorization", basic(*self._options.auth))
+            headers = Headers((*host, *self._standing().fields))
             self._fields[authority] = headers
         return headers
+
+    def _standing(self) -> Headers:
+        """Return the fields of every request, made when the first one is."""
+        if self._defaults is None:
+            self._defaults = Headers(
+                (
+                    ("accept", "*/*"),
+                    ("accept-encoding", "identity"),
+                    ("user-agent", USER_AGENT),
+                )
+            ).merged(self._settings.headers)
+        return self._defaults
 
 
 def _merged(headers: Headers, added: AddedHeaders) -> Headers:

@@ -1,22 +1,31 @@
 """What a client is told: once when it is made, and again with each request.
 
-Explicit beats client beats default, always. None is a value like any other; "not given" is
-its own thing, so that a timeout can be switched off for one request.
+Explicit beats client beats environment beats default, always. None is a value like any other;
+"not given" is its own thing, so that a timeout can be switched off for one request.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import BinaryIO, Protocol, TypedDict
 
+from crlf.flow.dial import Resolver
 from crlf.message.headers import EMPTY, Headers
+from crlf.message.progress import Progress
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.message.url import Pairs
-from crlf.ports import DEFAULT_TLS, InThread, TlsSettings
+from crlf.message.url import URL, Pairs
+from crlf.ports import DEFAULT_TLS, InThread, Network, SocketSettings, TlsSettings
+from crlf.rules.addresses import Policy
+from crlf.rules.cookiejar import CookieJar
 from crlf.rules.deadlines import DEFAULT_TIMEOUT, Timeout
+from crlf.rules.filters import Filter
 from crlf.rules.ledger import PoolLimits
+from crlf.rules.proxies import Proxy
+from crlf.rules.redirects import MAX_REDIRECTS
+from crlf.rules.retries import Retry
+from crlf.rules.tracing import Trace
 from crlf.values import frozen
 from crlf.wire.limits import CLIENT_LIMITS, Limits
 
@@ -29,6 +38,24 @@ FileInput = (
     | tuple[str, bytes | BinaryIO, str]
 )  # fmt: skip
 Files = Mapping[str, FileInput] | Iterable[tuple[str, FileInput]]
+# (user, password) for Basic; Basic, Bearer, Digest of crlf.auth; or a flow of one's own.
+Auth = tuple[str, str] | Filter
+ProxyInput = str | URL | Proxy | Mapping[str, "str | URL | Proxy | None"]
+
+EXPECT_FROM = 1024 * 1024  # bytes of content that are worth a question first; curl 1 MiB
+
+
+@frozen
+class TrustEnv:
+    """What of its environment a client believes; what it is told itself always comes first.
+
+    proxy: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY. netrc: passwords in ~/.netrc or $NETRC.
+    ca: SSL_CERT_FILE and SSL_CERT_DIR.
+    """
+
+    proxy: bool = True
+    netrc: bool = False
+    ca: bool = True
 
 
 class RequestOptions(TypedDict, total=False):
@@ -37,9 +64,11 @@ class RequestOptions(TypedDict, total=False):
     params: appended to the URL's query. data: a form, sent urlencoded, or multipart when there
     are files. files: name to path, open file, bytes, or (filename, content[, type]).
     json: anything json.dumps takes. content: the body as it is. headers, cookies: added to the
-    client's own; a header of None takes one away. auth: (user, password) for Basic. timeout: a
-    Timeout, seconds in all, or None for no end. follow_redirects: True for all methods, False
-    for none; GET and HEAD otherwise.
+    client's own; a header of None takes one away. auth: (user, password) for Basic, or Basic,
+    Bearer, Digest, or a filter; None for no authentication. timeout: a Timeout, seconds in all,
+    or None for no end. follow_redirects: True for all methods, False for none; GET and HEAD
+    otherwise. retry: a Retry, or None for none. trace: told of every step. progress: called with
+    (bytes sent, bytes in all or None) while content goes out.
     """
 
     params: Pairs | None
@@ -49,23 +78,85 @@ class RequestOptions(TypedDict, total=False):
     content: Content | None
     headers: AddedHeaders | None
     cookies: Mapping[str, str] | None
-    auth: tuple[str, str] | None
+    auth: Auth | None
     timeout: Timeout | float | None
     follow_redirects: bool | None
+    retry: Retry | None
+    trace: Trace | None
+    progress: Progress | None
+
+
+class ClientOptions(TypedDict, total=False):
+    """What Client and AsyncClient take.
+
+    base_url: what relative URLs are resolved against (RFC 3986: end it with a slash).
+    headers, params, cookies: sent with every request; cookies may be a CookieJar to share.
+    auth: (user, password) for Basic, or Basic, Bearer, Digest, or a filter; for base_url's
+    origin alone where there is one, else for whatever origin a request was made for.
+    timeout: a Timeout, seconds for a whole exchange, or None for no end. retry: a Retry, or
+    None for none. follow_redirects: None for GET and HEAD, True for all, False for none;
+    max_redirects: in a row. filters: run around every request, the first outermost.
+    verify: True for the system's trust store, a path to a CA file or folder, or False for no
+    check at all. cert: a PEM path, or (certificate, key). tls_minimum: "1.2" or "1.3".
+    proxy: a URL, one for each scheme, or None for none at all; the environment's when it is not
+    given. trust_env: True, False, or a TrustEnv that says what of the environment counts.
+    resolve: {host: address} or a function, asked before the system. unix_socket: a path that
+    stands for every host. local_address: ours to connect from. pool: limits of the connection
+    pool. limits: on what a server may send. policy: where this client may go at all, as
+    crlf.public_only. expect_continue: bytes of content from which the server is asked first;
+    None never asks. trace: told of every step. app: an App to talk to in memory instead of the
+    network. network: another one than the machine's, as a test or a tap has it.
+    """
+
+    base_url: str | URL | None
+    headers: HeaderInput | None
+    params: Pairs | None
+    cookies: Mapping[str, str] | CookieJar | None
+    auth: Auth | None
+    timeout: Timeout | float | None
+    retry: Retry | None
+    follow_redirects: bool | None
+    max_redirects: int
+    filters: Sequence[Filter]
+    verify: bool | str
+    cert: str | tuple[str, str] | None
+    tls_minimum: str
+    proxy: ProxyInput | None
+    trust_env: bool | TrustEnv
+    resolve: Resolver | None
+    unix_socket: str | None
+    local_address: str | None
+    pool: PoolLimits | None
+    limits: Limits | None
+    policy: Policy | None
+    expect_continue: int | None
+    trace: Trace | None
+    app: Application | None
+    network: Network | None
 
 
 @frozen
-class ClientOptions:
-    """What a client is made with; see Client for the words."""
+class ClientSettings:
+    """What a client was made with, checked and in one form; see ClientOptions for the words."""
 
+    base_url: URL | None = None
     headers: Headers = EMPTY
+    params: tuple[tuple[str, str], ...] = ()
+    auth: Auth | None = None
     timeout: Timeout = DEFAULT_TIMEOUT
+    retry: Retry | None = Retry()
+    follow_redirects: bool | None = None  # None: GET and HEAD
+    max_redirects: int = MAX_REDIRECTS
+    filters: tuple[Filter, ...] = ()
+    tls: TlsSettings = DEFAULT_TLS
+    trust_env: TrustEnv = TrustEnv()
+    sockets: SocketSettings | None = None
+    resolve: Resolver | None = None
     pool: PoolLimits = PoolLimits()
     limits: Limits = CLIENT_LIMITS
-    tls: TlsSettings = DEFAULT_TLS
-    follow_redirects: bool | None = None  # None: GET and HEAD
-    auth: tuple[str, str] | None = None
-    cookies: tuple[tuple[str, str], ...] = ()
+    policy: Policy | None = None
+    expect_continue: int | None = EXPECT_FROM
+    trace: Trace | None = None
 
 
 class Application(Protocol):
@@ -74,26 +165,3 @@ class Application(Protocol):
     def sender(
         self, in_thread: InThread, now: Callable[[], float]
     ) -> Callable[[Request], Awaitable[Response]]: ...
-
-
-def client_options(
-    headers: HeaderInput | None,
-    timeout: Timeout | float | None,
-    limits: PoolLimits | None,
-    verify: bool | str,
-    cert: str | tuple[str, str] | None,
-    follow_redirects: bool | None,
-    auth: tuple[str, str] | None,
-    cookies: Mapping[str, str] | None,
-) -> ClientOptions:
-    """Put together what both clients take."""
-    certificate, key = cert if isinstance(cert, tuple) else (cert, None)
-    return ClientOptions(
-        Headers(headers),
-        Timeout.of(timeout),
-        limits or PoolLimits(),
-        tls=TlsSettings(verify, certificate, key),
-        follow_redirects=follow_redirects,
-        auth=auth,
-        cookies=tuple((cookies or {}).items()),
-    )

@@ -1,0 +1,129 @@
+"""From what a client was told to what it goes by: checked once, when it is made.
+
+Reading is all that is done here: no file is opened, no name looked up, no certificate read, so
+that making a client costs microseconds. Wrong use is a TypeError or ValueError that says so.
+"""
+
+from __future__ import annotations
+
+from crlf.client.options import ClientOptions, ClientSettings, TrustEnv
+from crlf.message.authority import is_address
+from crlf.message.headers import EMPTY, Headers
+from crlf.message.url import URL, text_pairs
+from crlf.net.surroundings import environment
+from crlf.ports import DEFAULT_SOCKETS, DEFAULT_TLS, Network, SocketSettings, TlsSettings
+from crlf.rules.cookiejar import CookieJar
+from crlf.rules.deadlines import DEFAULT_TIMEOUT, Timeout
+from crlf.rules.ledger import PoolLimits
+from crlf.rules.proxies import Proxies, environment_proxies
+from crlf.values import replace
+from crlf.wire.limits import CLIENT_LIMITS, Limits
+
+_KNOWN = frozenset(ClientOptions.__annotations__)
+_EVERYTHING, _NOTHING, _USUAL = (
+    TrustEnv(True, True, True),
+    TrustEnv(False, False, False),
+    TrustEnv(),
+)
+
+
+def settings_of(options: ClientOptions) -> ClientSettings:
+    """Read what a client is made with. Raises TypeError, ValueError, BadUrl, Malformed."""
+    if not options:
+        return ClientSettings()
+    if unknown := options.keys() - _KNOWN:
+        raise TypeError(f"a client takes no {', '.join(sorted(unknown))}")
+    trust_env = _trust_env(options.get("trust_env"))
+    policy = options.get("policy")
+    timeout, limits = options.get("timeout", DEFAULT_TIMEOUT), options.get("limits")
+    redirects = options.get("max_redirects")
+    if policy is not None:
+        _check_policy(options)
+        timeout = timeout if "timeout" in options else policy.timeout
+        limits = limits or policy.limits
+        redirects = policy.redirects if redirects is None else redirects
+    if limits is not None and not isinstance(limits, Limits):
+        raise TypeError("limits= is a Limits, of what a server may send; pool= takes PoolLimits")
+    base_url, params = options.get("base_url"), options.get("params")
+    given = {
+        name: options[name]
+        for name in ("auth", "follow_redirects", "resolve", "retry", "expect_continue", "trace")
+        if name in options
+    }
+    settings = ClientSettings(
+        base_url=base_url if base_url is None or isinstance(base_url, URL) else URL(base_url),
+        headers=Headers(options.get("headers")) if options.get("headers") else EMPTY,
+        params=tuple(text_pairs(params)) if params else (),
+        timeout=Timeout.of(timeout),
+        filters=tuple(options.get("filters", ())),
+        tls=_tls(options, trust_env),
+        trust_env=trust_env,
+        sockets=_sockets(options),
+        pool=options.get("pool") or PoolLimits(),
+        limits=limits or CLIENT_LIMITS,
+        policy=policy,
+        **given,  # type: ignore[arg-type]  # typed where they were given
+    )
+    return settings if redirects is None else replace(settings, max_redirects=redirects)
+
+
+def proxies_of(options: ClientOptions) -> Proxies | None:
+    """Return the proxies that a client goes through: those it is given, or the environment's."""
+    if options.get("policy") is not None or options.get("unix_socket") is not None:
+        return None
+    if "proxy" in options:
+        return Proxies.of(options["proxy"])
+    return (
+        environment_proxies(environment()) if _trust_env(options.get("trust_env")).proxy else None
+    )
+
+
+def jar_of(options: ClientOptions, network: Network) -> CookieJar:
+    """Return the jar that a client is given to share, or a new one with the cookies it is given.
+
+    Raises Malformed for a cookie that could not be sent.
+    """
+    cookies = options.get("cookies")
+    if isinstance(cookies, CookieJar):
+        return cookies
+    jar = CookieJar(guard=network.new_bell())
+    for name, value in (cookies or {}).items():
+        jar.set(name, value)
+    return jar
+
+
+def _trust_env(given: bool | TrustEnv | None) -> TrustEnv:
+    if isinstance(given, TrustEnv):
+        return given
+    return _USUAL if given is None else _EVERYTHING if given else _NOTHING
+
+
+def _check_policy(options: ClientOptions) -> None:
+    """Refuse what would go around a policy."""
+    for name in ("proxy", "unix_socket"):
+        if options.get(name) is not None:
+            raise ValueError(
+                f"policy= and {name}= exclude each other: it would lead around the policy"
+            )
+
+
+def _tls(options: ClientOptions, trust_env: TrustEnv) -> TlsSettings:
+    verify, cert = options.get("verify", True), options.get("cert")
+    minimum = options.get("tls_minimum", "1.2")
+    if verify is None:
+        raise TypeError("verify= is True, False or the path of a CA file; None could mean either")
+    if minimum not in ("1.2", "1.3"):
+        raise ValueError(f"tls_minimum= is '1.2' or '1.3', not {minimum!r}: RFC 8996 forbids older")
+    if verify is True and cert is None and minimum == "1.2" and trust_env.ca:
+        return DEFAULT_TLS
+    certificate, key = cert if isinstance(cert, tuple) else (cert, None)
+    return TlsSettings(verify, certificate, key, minimum=minimum, trust_env=trust_env.ca)
+
+
+def _sockets(options: ClientOptions) -> SocketSettings | None:
+    local, path = options.get("local_address"), options.get("unix_socket")
+    if local is None and path is None:
+        return None
+    if local is not None and not is_address(local):
+        raise ValueError(f"local_address= is an IP address, not {local!r}")
+    return replace(DEFAULT_SOCKETS, local_address=local, unix_path=path)
