@@ -91,7 +91,10 @@ class AioNetwork:
         self, proxy: SocksProxy, host: str, port: int, deadline: float | None
     ) -> Stream:
         """Open a connection by way of a SOCKS proxy."""
-        raise NotImplementedError
+        from crlf.net.socks import ask_aio  # few have one
+
+        stream = await self.connect(proxy.host, proxy.port, deadline)
+        return await ask_aio(stream, proxy, host, port, deadline)
 
     async def connect(
         self,

@@ -301,7 +301,10 @@ class BlockingNetwork:
         self, proxy: SocksProxy, host: str, port: int, deadline: float | None
     ) -> Stream:
         """Open a connection by way of a SOCKS proxy."""
-        raise NotImplementedError
+        from crlf.net.socks import ask_blocking  # few have one
+
+        stream = await self.connect(proxy.host, proxy.port, deadline)
+        return await ask_blocking(stream, proxy, host, port, deadline)
 
     async def connect(
         self,

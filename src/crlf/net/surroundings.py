@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-NAMES_HAVE_A_CASE = os.name != "nt"  # on Windows HTTP_PROXY and http_proxy are one variable
-
 
 def environment() -> Mapping[str, str]:
     """Return the environment's variables as they are now."""
