@@ -20,6 +20,8 @@ LATE = ("__init__.py", "cli/main.py")
 LATE_OWN = {
     ("net/aio.py", "crlf.net.tls"): "loads ssl, 10 to 20 ms that plain HTTP does not owe",
     ("net/blocking.py", "crlf.net.tls"): "the same",
+    ("net/aio.py", "crlf.net.socks"): "few have a SOCKS proxy",
+    ("net/blocking.py", "crlf.net.socks"): "the same",
     ("client/blocking.py", "crlf.client.inside"): "loads asyncio, 60 ms, for Client(app=app) alone",
 }
 
@@ -34,11 +36,13 @@ HEAVY = {
     "html": "entity table",
     "idna": "tables, and few host names are not ASCII",
     "importlib": "loads what the user names",
+    "ipaddress": "2 ms, and few clients are told of networks",
     "random": "3 ms, for the few who try again",
     "json": "few bodies are JSON",
     "logging": "the caller may never log",
     "multiprocessing": "only several workers need it",
     "publicsuffixlist": "reads a list of 10,000 lines",
+    "python_socks": "optional",
     "secrets": "loads OpenSSL",
     "pathlib": "loads urllib, ipaddress and fnmatch",
     "shutil": "pulls in every archive format",
