@@ -73,7 +73,7 @@ def parse_disposition(text: str) -> Disposition | None:
         return None
     name = parameters.get("name")
     filename = parameters.get("filename")
-    extended = _parse_extended(parameters.get("filename*", ""))
+    extended = parse_extended(parameters.get("filename*", ""))
     if filename is not None:
         filename = _from_utf8(filename)
     if extended is not None and (filename is None or not is_form):
@@ -129,7 +129,7 @@ def _form_value(text: str, start: int) -> tuple[str | None, int]:
     return None, at
 
 
-def _parse_extended(text: str) -> str | None:
+def parse_extended(text: str) -> str | None:
     """Read `UTF-8''na%C3%AFve` (RFC 8187 3.2); None when it is broken or another charset."""
     charset, _, rest = text.partition("'")
     _, quote, value = rest.partition("'")
