@@ -171,6 +171,13 @@ class Request(Message):
         copy._cookies = copy._form = None
         return copy
 
+    def with_target(self, target: str) -> Request:
+        """Return a copy that is asked for by another target, as a proxy is (RFC 9112 3.2.2)."""
+        copy = self._copy()
+        copy.target = target
+        copy._target = None
+        return copy
+
     def with_form(self, form: Params, files: Mapping[str, object]) -> Request:
         """Return a copy whose form was parsed while it arrived."""
         copy = self._copy()
@@ -182,6 +189,14 @@ class Request(Message):
         copy = Request(method, url, self.headers, self._body if keep_content else b"")
         copy._extras = self._extras
         return copy
+
+    def __str__(self) -> str:
+        """Say what is asked, for errors and logs: the URL without its query and credentials."""
+        if self._url is None:
+            return f"{self.method} {self.target.partition('?')[0]}"
+        url = self._url.without_credentials()
+        start, mark, _ = str(url).partition("#")[0].partition("?")
+        return f"{self.method} {start}{mark and '?...'}"
 
     def __repr__(self) -> str:
         where = self._url.redacted if self._url is not None else self.target
