@@ -52,7 +52,7 @@ def described(error: BaseException) -> tuple[object, ...]:
     asked = getattr(error, "request", None)
     return (
         type(error).__name__,
-        str(error) if not isinstance(error, StatusError) else "",
+        error.brief if not isinstance(error, StatusError) else "",
         getattr(error, "rule", ""),
         getattr(error, "phase", ""),
         asked.method if isinstance(asked, Request) else None,

@@ -29,7 +29,7 @@ def outcome_of(fault: BaseException) -> tuple[str, int]:
     if isinstance(fault, Failure):
         line, code = fault.line, fault.code
     elif isinstance(fault, errors.CrlfError):
-        line = str(fault)
+        line = fault.brief
         code = next((code for kind, code in _CODES if isinstance(fault, kind)), exits.OTHER)
         if isinstance(fault, errors.RemoteError):
             line = f"the answer is broken: {line}"

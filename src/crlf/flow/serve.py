@@ -279,7 +279,7 @@ class Visit:
 
     async def _refuse(self, fault: RemoteError | Malformed | TooLarge, head: Part | None) -> None:
         """Answer a request that breaks a rule or a limit; the connection ends after it."""
-        sentence = str(fault) if isinstance(fault, TooLarge) else fault.reason
+        sentence = fault.brief if isinstance(fault, TooLarge) else fault.reason
         accept = head.headers.get("accept", "") if isinstance(head, RequestHead) else ""
         await self._last_word(error_response(fault.status_code, sentence, fault.rule, accept))
 

@@ -46,6 +46,30 @@ class CrlfError(Exception):
         """What went wrong, without the rule and the phase."""
         return str(self.args[0]) if self.args else ""
 
+    @property
+    def brief(self) -> str:
+        """What went wrong and which rule says so, without what it happened to."""
+        return self.reason
+
+    def __str__(self) -> str:
+        """Say what went wrong, what was asked of whom, in which phase, after how long, which try.
+
+        The URL is shown without its query and password.
+        """
+        if self.request is None:
+            return self.brief
+        parts = [f"{self.request}"]
+        if self.peer is not None:
+            address, port = self.peer
+            parts[0] += f" at [{address}]:{port}" if ":" in address else f" at {address}:{port}"
+        if self.phase:
+            parts.append(f"in {self.phase}" if self.phase != "url" else "before it was sent")
+        if self.seconds is not None:
+            parts.append(f"after {self.seconds:.3g} s")
+        if self.attempt > 1:
+            parts.append(f"attempt {self.attempt}")
+        return f"{self.brief} ({', '.join(parts)})"
+
     def during(self, request: object) -> None:
         """Note the request that this happened to, unless that is known already."""
         if self.request is None:
@@ -128,7 +152,9 @@ class ProtocolError(CrlfError):
         self.status_code = status_code
         self.offset = offset
 
-    def __str__(self) -> str:
+    @property
+    def brief(self) -> str:
+        """What went wrong, and the rule that was broken."""
         return f"{self.reason} [{self.rule}]" if self.rule else self.reason
 
 
@@ -190,7 +216,9 @@ class TooLarge(CrlfError):
         self.status_code = status_code
         self.rule = rule
 
-    def __str__(self) -> str:
+    @property
+    def brief(self) -> str:
+        """Which limit was passed, and its value."""
         text = f"{self.what.replace('_', ' ')} over its limit of {self.limit:,}"
         return f"{text} [{self.rule}]" if self.rule else text
 

@@ -131,8 +131,7 @@ class Response(Message):
             return self
         whose = "the request's" if self.status_code < 500 else "the server's"
         raise StatusError(
-            f"{self.status_code} {self.reason or reason_of(self.status_code)}: "
-            f"{whose} fault, for {self.request!r}",
+            f"{self.status_code} {self.reason or reason_of(self.status_code)}: {whose} fault",
             request=self.request,
             response=self,
         )

@@ -214,7 +214,7 @@ class _Service:
         if isinstance(error, Refused):
             return error_response(status_code, error.reason, "", accept, headers=error.headers)
         if status_code != 500 and isinstance(error, Malformed | TooLarge):
-            sentence = error.reason if isinstance(error, Malformed) else str(error)
+            sentence = error.reason if isinstance(error, Malformed) else error.brief
             return error_response(status_code, sentence, error.rule, accept)
         detail = ""
         if self._site.debug and _is_from_here(request):
