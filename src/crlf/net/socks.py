@@ -8,9 +8,9 @@ nothing is sent that could be read as something else.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from crlf.message.authority import fault_of_host, in_brackets, is_address
 from crlf.message.errors import (
@@ -32,30 +32,23 @@ _GRACE = 1.0  # seconds that the library's clock runs longer than the stream's
 _UNREACHABLE = frozenset({3, 4, 5, 6})
 
 
-class Conversation(Protocol):
-    """A library's proxy object, in either colour."""
-
-    def connect(self, dest_host: str, dest_port: int, *, timeout: float) -> Any:
-        """Ask for a way to a host."""
-
-
 class _Wire:
-    """The bytes of one conversation. No more is read than was asked for, and it is counted."""
+    """The bytes of one conversation, and what came beyond it."""
 
     def __init__(self, stream: Stream, proxy: SocksProxy, deadline: float | None) -> None:
-        self._stream = stream
+        self.stream = stream
         self._proxy = proxy
         self._deadline = deadline
         self._arrived = b""
 
     async def write(self, data: bytes) -> None:
         """Send data."""
-        await self._stream.write(bytes(data), self._deadline)
+        await self.stream.write(bytes(data), self._deadline)
 
     async def read_exactly(self, size: int) -> bytes:
         """Return so many bytes. Raises ProxyFailed when the proxy ends before."""
         while len(self._arrived) < size:
-            data = await self._stream.read(self._deadline)
+            data = await self.stream.read(self._deadline)
             if not data:
                 raise _failed(self._proxy, "closed the connection before it opened a way")
             self._arrived += data  # a conversation has a few hundred bytes in all
@@ -115,58 +108,62 @@ async def ask_blocking(
     Returns the stream, which then leads there, or closes it. Raises ProxyFailed, ConnectFailed,
     ConnectTimeout.
     """
-    try:
-        _check(proxy, host)
-        try:
-            from python_socks import ProxyType
-            from python_socks.sync.v2 import Proxy
-        except ImportError:
-            raise _missing(proxy) from None
+
+    async def talking(wire: _Wire) -> None:
+        from python_socks import ProxyType
+        from python_socks.sync.v2 import Proxy
+
+        way: Any = _SteppedWire(wire)  # looks to the library like another proxy, and its stream
         kind = ProxyType.SOCKS4 if proxy.version == 4 else ProxyType.SOCKS5
-        wire = _Wire(stream, proxy, deadline)
-        way: Any = _SteppedWire(wire)
-        asked = Proxy(
+        Proxy(
             kind, proxy.host, proxy.port, proxy.username, proxy.password,
             rdns=proxy.names_there, forward=way,
-        )  # fmt: skip
-        try:
-            asked.connect(host, port, timeout=_seconds(deadline))
-        except Exception as fault:
-            raise _translated(fault, proxy, host, port) from None
-        wire.check_end()
-    except BaseException:
-        stream.close()
-        raise
-    return stream
+        ).connect(host, port, timeout=_seconds(deadline))  # fmt: skip
+
+    return await _asked(_Wire(stream, proxy, deadline), proxy, host, port, talking)
 
 
 async def ask_aio(
     stream: Stream, proxy: SocksProxy, host: str, port: int, deadline: float | None
 ) -> Stream:
     """Ask the proxy at the other end of an asyncio stream for a way to a host; see above."""
+
+    async def talking(wire: _Wire) -> None:
+        from python_socks import ProxyType
+        from python_socks.async_.asyncio.v2 import Proxy
+
+        way: Any = wire
+        kind = ProxyType.SOCKS4 if proxy.version == 4 else ProxyType.SOCKS5
+        await Proxy(
+            kind, proxy.host, proxy.port, proxy.username, proxy.password,
+            rdns=proxy.names_there, forward=way,
+        ).connect(host, port, timeout=_seconds(deadline))  # fmt: skip
+
+    return await _asked(_Wire(stream, proxy, deadline), proxy, host, port, talking)
+
+
+async def _asked(
+    wire: _Wire,
+    proxy: SocksProxy,
+    host: str,
+    port: int,
+    talking: Callable[[_Wire], Awaitable[None]],
+) -> Stream:
+    """Hold a conversation, and return the stream when it ended well."""
     try:
         _check(proxy, host)
         try:
-            from python_socks import ProxyType
-            from python_socks.async_.asyncio.v2 import Proxy
+            await talking(wire)
         except ImportError:
-            raise _missing(proxy) from None
-        kind = ProxyType.SOCKS4 if proxy.version == 4 else ProxyType.SOCKS5
-        wire = _Wire(stream, proxy, deadline)
-        way: Any = wire
-        asked = Proxy(
-            kind, proxy.host, proxy.port, proxy.username, proxy.password,
-            rdns=proxy.names_there, forward=way,
-        )  # fmt: skip
-        try:
-            await asked.connect(host, port, timeout=_seconds(deadline))
+            why = "needs the package python-socks: pip install 'crlf[socks]'"
+            raise _failed(proxy, why) from None
         except Exception as fault:
             raise _translated(fault, proxy, host, port) from None
         wire.check_end()
     except BaseException:
-        stream.close()
+        wire.stream.close()
         raise
-    return stream
+    return wire.stream
 
 
 def _check(proxy: SocksProxy, host: str) -> None:
@@ -219,7 +216,3 @@ def _name(proxy: SocksProxy) -> str:
 
 def _failed(proxy: SocksProxy, why: str) -> ProxyFailed:
     return ProxyFailed(f"{_name(proxy)} {why}", phase="proxy")
-
-
-def _missing(proxy: SocksProxy) -> ProxyFailed:
-    return _failed(proxy, "needs the package python-socks: pip install 'crlf[socks]'")
