@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from crlf.message.errors import ConnectFailed, ConnectTimeout
+from crlf.net.aioracing import find_addresses, open_any, open_unix
 from crlf.net.aiostream import AioStream, Sweep
+from crlf.net.names import literals, place_of, shown
 from crlf.ports import DEFAULT_SOCKETS, SocketSettings, SocksProxy, Stream, TlsSettings
 
 T = TypeVar("T")
@@ -84,8 +84,8 @@ class AioNetwork:
 
     async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
         """List the addresses of a host as IP literals, best first."""
-        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return [str(address[0]) for *_, address in found]
+        found = await find_addresses(self._loop, host, port, deadline)
+        return [shown(candidate) for candidate in found]
 
     async def open_socks(
         self, proxy: SocksProxy, host: str, port: int, deadline: float | None
@@ -104,42 +104,23 @@ class AioNetwork:
         addresses: Sequence[str] | None = None,
         settings: SocketSettings = DEFAULT_SOCKETS,
     ) -> Stream:
-        """Open a TCP connection to the first address of host that answers."""
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        try:
-            async with asyncio.timeout(left):
-                return await self._connect_any(host, port)
-        except TimeoutError:
-            raise ConnectTimeout(
-                f"no connection to {host}:{port} in time", phase="connect", seconds=left
-            ) from None
-
-    async def _connect_any(self, host: str, port: int) -> Stream:
-        try:
-            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as fault:
-            raise ConnectFailed(
-                f"cannot find {host}: {fault.strerror or fault}", phase="connect"
-            ) from None
-        why = "no address"
-        for family, kind, proto, _, address in found:
-            opened = socket.socket(family, kind, proto)
-            opened.setblocking(False)
-            try:
-                await self._loop.sock_connect(opened, address)
-            except OSError as fault:
-                opened.close()
-                why = fault.strerror or str(fault)
-                continue
-            except BaseException:
-                opened.close()
-                raise
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _, stream = await self._loop.create_connection(
-                lambda: AioStream(self._loop, self._sweep), sock=opened
-            )
+        """Open a connection to the first address of host that answers."""
+        loop = self._loop
+        if settings.unix_path is not None:
+            opened = await open_unix(settings.unix_path, deadline)
+            _, stream = await loop.create_unix_connection(self._new_stream, sock=opened)
             return stream
-        raise ConnectFailed(f"cannot connect to {host}:{port}: {why}", phase="connect")
+        candidates = (
+            await find_addresses(loop, host, port, deadline)
+            if addresses is None
+            else literals(addresses, port)
+        )
+        opened = await open_any(loop, candidates, place_of(host, port), deadline, settings)
+        _, stream = await loop.create_connection(self._new_stream, sock=opened)
+        return stream
+
+    def _new_stream(self) -> AioStream:
+        return AioStream(self._loop, self._sweep)
 
     async def start_tls(
         self, stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None

@@ -18,16 +18,11 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic, time
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from crlf.message.errors import (
-    ConnectFailed,
-    ConnectTimeout,
-    ReadFailed,
-    ReadTimeout,
-    WriteFailed,
-    WriteTimeout,
-)
+from crlf.message.errors import ReadFailed, ReadTimeout, WriteFailed, WriteTimeout
+from crlf.net.names import find_addresses, literals, place_of, reason_of, shown
+from crlf.net.racing import open_any, open_unix
 from crlf.ports import (
     DEFAULT_SOCKETS,
     SocketSettings,
@@ -46,8 +41,6 @@ _NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)  # a program may have made SIGPI
 _POLL = getattr(select, "poll", None)
 # On Windows a socket is in an unknown state once such a timer has fired.
 _KERNEL_TIMERS = hasattr(socket, "SO_RCVTIMEO") and sys.platform != "win32"
-
-Address = tuple[Any, ...]  # as the socket module has it: (host, port), and two more in IPv6
 
 
 class BlockingStream:
@@ -234,52 +227,11 @@ def is_timer(fault: OSError) -> bool:
     )
 
 
-def reason_of(fault: OSError) -> str:
-    """Say what the operating system said, without its numbers."""
-    return fault.strerror or str(fault) or type(fault).__name__
-
-
 def shown_address(address: object) -> tuple[str, int] | None:
     """Take (address, port) from a socket's name; None for one that is not of the internet."""
     if isinstance(address, tuple) and len(address) >= 2:
         return str(address[0]), address[1]
     return None
-
-
-def find_addresses(host: str, port: int) -> list[tuple[int, Address]]:
-    """List where a host may be reached, best first, as (family, address).
-
-    Takes as long as the system's resolver takes, which no deadline cuts short. Raises
-    ConnectFailed when there is no such name.
-    """
-    try:
-        # As bytes: for a str, even an ASCII one, the socket module loads its tables of IDNA.
-        name = host.encode("ascii")
-    except UnicodeEncodeError:
-        name = b""
-    if not name or b"\0" in name:
-        raise ConnectFailed(f"cannot find {host!r}: not the name of a host", phase="connect")
-    try:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except OSError as fault:
-        raise ConnectFailed(f"cannot find {host}: {reason_of(fault)}", phase="connect") from None
-    return [(family, address) for family, _, _, _, address in found]
-
-
-def open_socket(family: int, address: Address, seconds: float | None) -> socket.socket:
-    """Connect to one address within so many seconds; None is as long as the system tries.
-
-    Raises OSError.
-    """
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        opened.settimeout(seconds)
-        opened.connect(address)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except BaseException:  # KeyboardInterrupt too
-        opened.close()
-        raise
-    return opened
 
 
 class BlockingNetwork:
@@ -295,7 +247,7 @@ class BlockingNetwork:
 
     async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
         """List the addresses of a host as IP literals, best first."""
-        return [str(address[0]) for _, address in find_addresses(host, port)]
+        return [shown(candidate) for candidate in find_addresses(host, port, deadline)]
 
     async def open_socks(
         self, proxy: SocksProxy, host: str, port: int, deadline: float | None
@@ -314,41 +266,15 @@ class BlockingNetwork:
         addresses: Sequence[str] | None = None,
         settings: SocketSettings = DEFAULT_SOCKETS,
     ) -> Stream:
-        """Open a TCP connection to the first address of host that answers.
-
-        As long as others are left, an address gets no more than its share of the time.
-        """
-        began = monotonic()
+        """Open a connection to the first address of host that answers."""
+        if settings.unix_path is not None:
+            return BlockingStream(open_unix(settings.unix_path, deadline), StreamFacts())
         candidates = (
-            find_addresses(host, port)
-            if addresses is None
-            else [found for entry in addresses for found in find_addresses(entry, port)]
+            find_addresses(host, port, deadline) if addresses is None else literals(addresses, port)
         )
-        reasons: dict[str, None] = {}  # each once, in order
-        for tried, (family, address) in enumerate(candidates):
-            seconds = None
-            if deadline is not None:
-                seconds = (deadline - monotonic()) / (len(candidates) - tried)
-                if seconds <= 0:
-                    break
-            try:
-                opened = open_socket(family, address, seconds)
-            except OSError as fault:
-                reasons[reason_of(fault)] = None
-                continue
-            peer, local = shown_address(address), shown_address(opened.getsockname())
-            return BlockingStream(opened, StreamFacts(peer, local))
-        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        spent = monotonic() - began
-        if deadline is not None and monotonic() >= deadline:
-            raise ConnectTimeout(
-                f"no connection to {place} within {spent:.3g} seconds",
-                phase="connect",
-                seconds=spent,
-            )
-        raise ConnectFailed(
-            f"cannot connect to {place}: {'; '.join(reasons)}", phase="connect", seconds=spent
-        )
+        opened, address = open_any(candidates, place_of(host, port), deadline, settings)
+        facts = StreamFacts(shown_address(address), shown_address(opened.getsockname()))
+        return BlockingStream(opened, facts)
 
     async def start_tls(
         self, stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None
