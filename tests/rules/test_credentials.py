@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import pickle
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from crlf.message.errors import Malformed
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL
-from crlf.rules.credentials import authorizing, basic, bearer, userinfo_of
+from crlf.rules.credentials import Basic, Bearer, authorizing, basic, bearer, userinfo_of
 from crlf.rules.filters import Filter
 from crlf.rules.redirects import redirecting
 
@@ -146,3 +147,21 @@ def test_the_same_head_gives_the_same_head() -> None:
     assert next(rules(request)).headers is next(rules(request)).headers
     other = Request("GET", "https://a.example/", {"accept": "a/b"})
     assert next(rules(other)).headers["accept"] == "a/b"
+
+
+def test_basic_and_bearer_are_values_that_keep_their_secret() -> None:
+    assert repr(Basic("u", "geheim")) == "Basic('u', ***)"
+    assert repr(Bearer("geheim")) == "Bearer(***)"
+    assert Basic("u", "p").value == basic("u", "p")
+    assert Bearer("t").value == bearer("t")
+    assert pickle.loads(pickle.dumps(Basic("u", "p"))) == Basic("u", "p")
+
+
+@pytest.mark.rfc("9110", "15.4")
+@pytest.mark.parametrize("auth", [Basic("u", "p"), Bearer("t")])
+def test_as_filters_they_are_anchored_too(auth: Basic | Bearer) -> None:
+    sent = requests_sent(redirecting(), auth, Request("GET", "https://a.example/"), *HOPS)
+    assert ["authorization" in each.headers for each in sent] == [True, True, False, False, True]
+    assert sent_with(auth, Request("TRACE", "https://a.example/")) is None
+    own = Request("GET", "https://a.example/", {"authorization": "own"})
+    assert sent_with(auth, own) == "own"

@@ -15,6 +15,7 @@ from crlf.message.errors import CrlfError
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
+from crlf.message.url import Origin
 from crlf.rules.credentials import (
     REFUSED,
     Basic,
@@ -48,7 +49,7 @@ def standing_value(auth: Auth | None) -> str | None:
         return auth.value
     if isinstance(auth, tuple):
         return Basic(*_login(auth)).value
-    if auth is not None and not callable(auth):
+    if auth is not None and (not callable(auth) or isinstance(auth, type)):
         raise TypeError(f"{_WRONG}, not {type(auth).__name__}")
     return None
 
@@ -76,6 +77,17 @@ def authenticating(auth: Auth) -> Filter:
         return (yield from _anchored(steps, request))
 
     return authenticated
+
+
+def at_origin(origin: Origin, flow: Filter) -> Filter:
+    """Make a filter that lets another see the requests to one origin alone."""
+
+    def anchored(request: Request) -> _Steps:
+        if request.url.origin != origin:
+            return (yield request)
+        return (yield from flow(request))
+
+    return anchored
 
 
 def _anchored(steps: _Steps, request: Request) -> _Steps:
