@@ -23,7 +23,9 @@ class Limits:
     trailers: int = 32  # trailer fields; aiohttp as for header fields: 431
     trailer_block: int = 8192  # all of them; as above: 431
     interim: int = 10  # 1xx responses before the final one; Go 5: an error
-    body: int | None = 16 * 1024 * 1024  # content; nginx 1 MiB, tornado 100 MiB: 413
+    body: int | None = 16 * 1024 * 1024  # content, decoded; nginx 1 MiB, tornado 100 MiB: 413
+    ratio: int | None = 200  # decoded to encoded, after the first MiB; nobody else has one
+    codings: int = 2  # content codings on top of each other; curl and urllib3 5
 
 
 SERVER_LIMITS = Limits()
