@@ -14,7 +14,7 @@ from crlf.flow.budget import Budget
 from crlf.flow.dial import Route
 from crlf.flow.exchange import ClientConnection, begin, exchange
 from crlf.flow.pool import Pool
-from crlf.flow.tunnel import forwarded
+from crlf.flow.tunnel import check_straight, forwarded
 from crlf.message.errors import (
     BadUrl,
     BlockedAddress,
@@ -45,6 +45,7 @@ async def send_through(pool: Pool, request: Request, budget: Budget) -> Response
     """Send a request on a connection of the pool and return its response, whole."""
     route = _route(pool, request, budget)
     connection, response = await _sent(pool, route, request, budget, exchange)
+    response.request = request  # not what a proxy was sent: that had its password in it
     pool.give_back(route, connection)
     return response
 
@@ -67,7 +68,10 @@ async def _sent(
     """
     fresh = False
     budget.request = request
-    outgoing = forwarded(request, route.via) if route.via and route.forwards else request
+    try:
+        outgoing = _addressed(request, route)
+    except CrlfError as fault:
+        raise _completed(fault, request, budget) from None
     while True:
         try:
             connection, is_used = await pool.take(route, budget, fresh=fresh)
@@ -86,6 +90,14 @@ async def _sent(
             if isinstance(fault, CrlfError):
                 raise _completed(fault, request, budget) from None
             raise
+
+
+def _addressed(request: Request, route: Route) -> Request:
+    """Return the request as it goes out on a route. Raises ProxyFailed, LocalError."""
+    if route.via is not None and route.forwards:
+        return forwarded(request, route.via)
+    check_straight(request)
+    return request
 
 
 def _is_harmless(
