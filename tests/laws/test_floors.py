@@ -30,6 +30,7 @@ HEAVY = {
     "argparse": "only a command line that is about to fail or to print help needs it",
     "asyncio": "15 ms that a blocking client does not owe",
     "brotli": "optional",
+    "charset_normalizer": "optional, 60 ms",
     "compression": "optional: Python 3.14",
     "concurrent": "threads are for those who use them",
     "hashlib": "loads OpenSSL",

@@ -1,18 +1,22 @@
 """Responses that are read piece by piece, in either colour.
 
 Both are windows on one Incoming (flow/sending.py): status and fields are there at once, the
-content comes when asked. A piece has arrived when it is yielded; a body that is cut short
-raises and never just ends. Lines end at LF, CRLF or CR, and at nothing else.
+content comes when asked, its codings undone. A piece has arrived when it is yielded; a body
+that is cut short raises and never just ends. Lines end at LF, CRLF or CR, and at nothing else.
+
+Who leaves the block early leaves the connection, unless only a little was left to be read.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import AsyncIterator, Iterator
+from typing import Self
 
+from crlf.client.pieces import Chunks, Gathered, Lines, cut
+from crlf.flow.decoding import IncomingContent
 from crlf.flow.run import run_sync
 from crlf.flow.sending import Incoming
-from crlf.message.content import charset_of
+from crlf.message.content import TextDecoder
 from crlf.message.errors import TooLarge
 from crlf.message.headers import Headers
 from crlf.message.response import Response
@@ -21,12 +25,16 @@ from crlf.net.blocking import refuse_inside_loop
 
 
 class Streamed:
-    """What a streamed response says before its content is read."""
+    """What a streamed response says before its content is read, and what `read` has left."""
 
     def __init__(self, incoming: Incoming, response: Response, limit: int | None) -> None:
         self._incoming = incoming
         self._response = response
         self._limit = limit
+        self._is_whole = False  # its content has been read, and is in the response
+        self._content = IncomingContent(
+            incoming, response.headers, incoming.limits, incoming.in_thread, response.status_code
+        )
 
     @property
     def status_code(self) -> int:
@@ -45,7 +53,7 @@ class Streamed:
 
     @property
     def headers(self) -> Headers:
-        """The header fields."""
+        """The header fields, as they were sent."""
         return self._response.headers
 
     @property
@@ -63,118 +71,202 @@ class Streamed:
         """The trailer fields, once the content has been read to its end."""
         return self._incoming.response.trailers
 
-    def raise_for_status(self) -> None:
-        """Raise StatusError when the status is 4xx or 5xx."""
+    @property
+    def codings(self) -> tuple[str, ...]:
+        """The codings that the content still has when it is read: () but for those unknown here.
+
+        A part of coded content (206) stays coded too.
+        """
+        return self._content.codings
+
+    @property
+    def response(self) -> Response:
+        """The response as a value; its content is empty until `read` has been called."""
+        return self._response
+
+    @property
+    def content(self) -> bytes:
+        """The content, decoded, once `read` has been called; RuntimeError before."""
+        return self._whole().content
+
+    @property
+    def text(self) -> str:
+        """The content as text, once `read` has been called; RuntimeError before."""
+        return self._whole().text
+
+    def json(self) -> object:
+        """Parse the content as JSON, once `read` has been called. Raises Malformed."""
+        return self._whole().json()
+
+    def raise_for_status(self) -> Self:
+        """Return this response, or raise StatusError when it is 4xx or 5xx."""
         self._response.raise_for_status()
+        return self
+
+    def _whole(self) -> Response:
+        if not self._is_whole:
+            raise RuntimeError("the content of this response is not here yet: read() it first")
+        return self._response
+
+    def _take(self, content: bytes) -> bytes:
+        self._response = self._response.with_content(content)
+        self._is_whole = True
+        return content
 
     def _within(self, size: int) -> None:
         if self._limit is not None and size > self._limit:
+            self._incoming.close()
             raise self._incoming.completed(TooLarge("body", self._limit, 413, "RFC 9110 15.5.14"))
-
-
-class LineSplitter:
-    """Text in pieces to lines: feed it, then finish it."""
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._held = False  # the last piece ended with CR, whose LF may follow
-
-    def feed(self, text: str) -> list[str]:
-        """Return the lines that text completes, without their ends."""
-        if self._held and text:
-            text = "\r" + text
-            self._held = False
-        if text.endswith("\r"):
-            text, self._held = text[:-1], True
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._pieces.append(lines[0])
-        if len(lines) == 1:
-            return []
-        first = "".join(self._pieces)
-        self._pieces = [lines[-1]]
-        return [first, *lines[1:-1]]
-
-    def finish(self) -> list[str]:
-        """Return what is left as the last line, if there is anything."""
-        last = "".join(self._pieces)
-        self._pieces = []
-        held, self._held = self._held, False
-        return [last] if last or held else []
-
-
-def _decoder(headers: Headers) -> codecs.IncrementalDecoder:
-    return codecs.getincrementaldecoder(charset_of(headers) or "utf-8")("replace")
 
 
 class StreamedResponse(Streamed):
     """A blocking client's streamed response; use it in a `with` block."""
 
-    def iter_bytes(self) -> Iterator[bytes]:
-        """Yield the content as it arrives, in pieces of any size.
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Yield the content, decoded, as it arrives: in pieces of any size, or all of one size.
 
-        Raises RemoteError when it is cut short, ReadTimeout when nothing comes.
+        The last may be shorter. Raises RemoteError when it is cut short, ReadTimeout when
+        nothing comes, DecodingError for a broken coding or one that decodes to too much.
         """
         refuse_inside_loop()
-        while (piece := run_sync(self._incoming.next_piece())) is not None:
+        if self._is_whole:
+            yield from cut(self.content, chunk_size)
+            return
+        if chunk_size is None:
+            while (piece := run_sync(self._content.next_piece())) is not None:
+                yield piece
+            return
+        chunks = Chunks(chunk_size)
+        while (piece := run_sync(self._content.next_piece())) is not None:
+            yield from chunks.feed(piece)
+        yield from chunks.finish()
+
+    def iter_raw(self) -> Iterator[bytes]:
+        """Yield the content as it is on the wire, its codings not undone, in pieces of any size."""
+        refuse_inside_loop()
+        while (piece := run_sync(self._content.next_raw())) is not None:
             yield piece
 
-    def iter_lines(self) -> Iterator[str]:
-        """Yield the content as lines of text, without their ends."""
-        decoder, splitter = _decoder(self.headers), LineSplitter()
+    def iter_text(self) -> Iterator[str]:
+        """Yield the content as text, in pieces of any size."""
+        decoder = TextDecoder(self.headers)
         for piece in self.iter_bytes():
-            yield from splitter.feed(decoder.decode(piece))
-        yield from splitter.feed(decoder.decode(b"", True))
-        yield from splitter.finish()
+            if text := decoder.feed(piece):
+                yield text
+        if text := decoder.finish():
+            yield text
+
+    def iter_lines(self) -> Iterator[str]:
+        """Yield the content as lines of text, without their ends.
+
+        Raises TooLarge for a line that is longer than the client's limit for a whole content.
+        """
+        lines = Lines(self.headers)
+        for piece in self.iter_bytes():
+            yield from lines.feed(piece)
+            self._within(lines.held)
+        yield from lines.finish()
 
     def read(self) -> bytes:
-        """Return the rest of the content. Raises TooLarge beyond the client's limit."""
-        pieces, size = [], 0
+        """Return the rest of the content; it is kept, for `content`, `text` and `json`.
+
+        Raises TooLarge beyond the client's limit.
+        """
+        if self._is_whole:
+            return self.content
+        gathered = Gathered()
         for piece in self.iter_bytes():
-            size += len(piece)
-            self._within(size)
-            pieces.append(piece)
-        return b"".join(pieces)
+            gathered.add(piece)
+            self._within(gathered.size)
+        return self._take(gathered.whole())
 
     def close(self) -> None:
-        """Let go of the connection; content not read yet is lost."""
+        """Let go of the connection at once; content not read yet is lost."""
         self._incoming.close()
 
-    def __enter__(self) -> StreamedResponse:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            run_sync(self._incoming.leave())
+        else:
+            self.close()
 
 
 class AsyncStreamedResponse(Streamed):
     """An asynchronous client's streamed response; use it in an `async with` block."""
 
-    async def iter_bytes(self) -> AsyncIterator[bytes]:
-        """Yield the content as it arrives, in pieces of any size.
+    async def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """Yield the content, decoded, as it arrives: in pieces of any size, or all of one size.
 
-        Raises RemoteError when it is cut short, ReadTimeout when nothing comes.
+        The last may be shorter. Raises RemoteError when it is cut short, ReadTimeout when
+        nothing comes, DecodingError for a broken coding or one that decodes to too much.
         """
-        while (piece := await self._incoming.next_piece()) is not None:
+        if self._is_whole:
+            for chunk in cut(self.content, chunk_size):
+                yield chunk
+            return
+        if chunk_size is None:
+            while (piece := await self._content.next_piece()) is not None:
+                yield piece
+            return
+        chunks = Chunks(chunk_size)
+        while (piece := await self._content.next_piece()) is not None:
+            for chunk in chunks.feed(piece):
+                yield chunk
+        for chunk in chunks.finish():
+            yield chunk
+
+    async def iter_raw(self) -> AsyncIterator[bytes]:
+        """Yield the content as it is on the wire, its codings not undone, in pieces of any size."""
+        while (piece := await self._content.next_raw()) is not None:
             yield piece
 
-    async def iter_lines(self) -> AsyncIterator[str]:
-        """Yield the content as lines of text, without their ends."""
-        decoder, splitter = _decoder(self.headers), LineSplitter()
+    async def iter_text(self) -> AsyncIterator[str]:
+        """Yield the content as text, in pieces of any size."""
+        decoder = TextDecoder(self.headers)
         async for piece in self.iter_bytes():
-            for line in splitter.feed(decoder.decode(piece)):
+            if text := decoder.feed(piece):
+                yield text
+        if text := decoder.finish():
+            yield text
+
+    async def iter_lines(self) -> AsyncIterator[str]:
+        """Yield the content as lines of text, without their ends.
+
+        Raises TooLarge for a line that is longer than the client's limit for a whole content.
+        """
+        lines = Lines(self.headers)
+        async for piece in self.iter_bytes():
+            for line in lines.feed(piece):
                 yield line
-        for line in (*splitter.feed(decoder.decode(b"", True)), *splitter.finish()):
+            self._within(lines.held)
+        for line in lines.finish():
             yield line
 
     async def read(self) -> bytes:
-        """Return the rest of the content. Raises TooLarge beyond the client's limit."""
-        pieces, size = [], 0
+        """Return the rest of the content; it is kept, for `content`, `text` and `json`.
+
+        Raises TooLarge beyond the client's limit.
+        """
+        if self._is_whole:
+            return self.content
+        gathered = Gathered()
         async for piece in self.iter_bytes():
-            size += len(piece)
-            self._within(size)
-            pieces.append(piece)
-        return b"".join(pieces)
+            gathered.add(piece)
+            self._within(gathered.size)
+        return self._take(gathered.whole())
 
     async def close(self) -> None:
-        """Let go of the connection; content not read yet is lost."""
+        """Let go of the connection at once; content not read yet is lost."""
         self._incoming.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            await self._incoming.leave()
+        else:
+            await self.close()

@@ -1,13 +1,15 @@
 """Content as text and JSON: what a body says once its bytes are here.
 
-The charset comes from Content-Type, then from a byte order mark, then from an HTML page's
-own declaration, then it is UTF-8; ISO 8859-1 is nobody's default any more (RFC 9110 8.3.2).
+The charset is what a byte order mark says, then Content-Type, then the page or the XML itself,
+then UTF-8 if the bytes are that, and else a guess: by `charset-normalizer` where that package
+is installed, windows-1252 otherwise. ISO 8859-1 is nobody's default any more (RFC 9110 8.3.2).
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 
 from crlf.message.errors import Malformed
 from crlf.message.fields.media import parse_media_type
@@ -22,7 +24,13 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SNIFFED = 1024  # bytes of a page in which its <meta charset> has to stand (WHATWG HTML 13.2.3.2)
+_XML = pattern(
+    rb"<\?xml[^>]{0,200}?[ \t\r\n]encoding[ \t]{0,8}=[ \t]{0,8}[\"']([A-Za-z0-9_.\-]{1,40})"
+)
 _META = pattern(rb"<meta[^>]{0,200}?charset=[\"']?([A-Za-z0-9_.:\-]{1,40})", re.IGNORECASE)
+_FALLBACK = "cp1252"  # windows-1252; WHATWG Encoding 4.2 takes "iso-8859-1" and "ascii" for it too
+# Bytes that a guess is made of, around the first that is not UTF-8.
+_BEFORE, _SAMPLE = 256, 4096
 # Codecs of Python that are no character encodings, or are slow by design.
 _NOT_TEXT = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 
@@ -46,23 +54,133 @@ def known_charset(name: str) -> str | None:
 
 def encoding_of(headers: Headers, content: bytes) -> str:
     """Decide which character encoding some content is in."""
+    declared = declared_encoding(headers, content)
+    if declared is not None:
+        return declared
+    try:
+        content.decode()
+    except UnicodeDecodeError as fault:
+        return _guessed(content, fault.start)
+    return "utf-8"
+
+
+def declared_encoding(headers: Headers, content: bytes) -> str | None:
+    """Return the encoding that content says it is in, by its first bytes or by its head.
+
+    content: at least its first 1024 bytes, or all of it.
+    """
     for mark, name in _BOMS:
         if content.startswith(mark):
             return name
     named = charset_of(headers)
     if named is not None:
         return named
-    if "html" in (headers.first("content-type") or ""):
+    kind = headers.first("content-type") or ""
+    found = None
+    if "xml" in kind or "html" in kind:
+        found = _XML.match(content[:_SNIFFED])
+    if found is None and "html" in kind:
         found = _META.search(content[:_SNIFFED])
-        declared = None if found is None else known_charset(found[1].decode("ascii"))
-        if declared is not None:
-            return declared
-    return "utf-8"
+    declared = None if found is None else known_charset(found[1].decode("ascii"))
+    if declared is not None and declared.startswith(("utf-16", "utf-32")):
+        return "utf-8"  # it was read as ASCII, so it cannot be that (WHATWG HTML 13.2.3.2)
+    return declared
 
 
 def decode_text(headers: Headers, content: bytes) -> str:
     """Decode content as text; bytes that are wrong in its encoding become U+FFFD."""
-    return content.decode(encoding_of(headers, content), "replace")
+    declared = declared_encoding(headers, content)
+    if declared is not None:
+        return content.decode(declared, "replace")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as fault:
+        return content.decode(_guessed(content, fault.start), "replace")
+
+
+def _guessed(content: bytes, at: int) -> str:
+    """Guess the encoding of content that is not UTF-8 from `at` on.
+
+    UTF-8 that was damaged is still UTF-8: when most of what is not ASCII reads well.
+    """
+    sample = content[max(0, at - _BEFORE) : at + _SAMPLE]
+    if at + _SAMPLE < len(content):
+        # Cut where no character of two bytes can be cut: after a byte that is no second one.
+        whole = max(sample.rfind(b"\n"), sample.rfind(b" "), sample.rfind(b">")) + 1
+        sample = sample[: whole if whole > _BEFORE else None]
+    read = sample.decode("utf-8", "replace")
+    wrong = read.count("\ufffd")
+    if len(read) - len(read.encode("ascii", "ignore")) > 4 * wrong:
+        return "utf-8"
+    guess = _guesser()
+    name = None if guess is None else guess(sample)
+    known = None if name is None else known_charset(name)
+    return _FALLBACK if known in (None, "ascii", "iso8859-1", "utf-8") else known
+
+
+def _guesser() -> Callable[[bytes], str | None] | None:
+    """Return what guesses an encoding from a sample, if that package is installed."""
+    try:
+        from charset_normalizer import from_bytes  # 60 ms
+    except ImportError:
+        return None
+
+    def guess(sample: bytes) -> str | None:
+        found = from_bytes(sample)
+        best = found.best()
+        if best is None:
+            return None
+        # Of readings that make nearly as much sense, the one that most such pages are in.
+        western = any(
+            _FALLBACK in one.could_be_from_charset and one.chaos < best.chaos + 0.1 for one in found
+        )
+        return _FALLBACK if western else best.encoding
+
+    return guess
+
+
+class TextDecoder:
+    """Content in pieces to text: feed it, then finish it.
+
+    A mark, a page's or an XML's own declaration is waited for, as long as one may still come;
+    nothing is guessed, for what was handed out cannot be taken back: then it is UTF-8.
+    """
+
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
+        kind = headers.first("content-type") or ""
+        self._is_markup = charset_of(headers) is None and ("html" in kind or "xml" in kind)
+        self._held = b""  # the beginning, as long as nothing is decided
+        self._decoder: codecs.IncrementalDecoder | None = None
+
+    def feed(self, data: bytes) -> str:
+        """Return the text that is complete with these bytes."""
+        if self._decoder is None:
+            self._held += data
+            if self._may_declare(self._held):
+                return ""
+            return self._decided().decode(self._taken())
+        return self._decoder.decode(data)
+
+    def finish(self) -> str:
+        """Return what is left, a character that was cut short as U+FFFD."""
+        decoder = self._decoder or self._decided()
+        return decoder.decode(self._taken(), True)
+
+    def _may_declare(self, start: bytes) -> bool:
+        """Tell whether more bytes could still say what encoding these are in."""
+        if self._is_markup:
+            return len(start) < _SNIFFED
+        return any(mark != start and mark.startswith(start) for mark, _ in _BOMS)
+
+    def _decided(self) -> codecs.IncrementalDecoder:
+        name = declared_encoding(self._headers, self._held) or "utf-8"
+        self._decoder = codecs.getincrementaldecoder(name)("replace")
+        return self._decoder
+
+    def _taken(self) -> bytes:
+        held, self._held = self._held, b""
+        return held
 
 
 def parse_json(content: bytes) -> object:
