@@ -4,7 +4,7 @@ By default a request is tried again once, and only where it provably never reach
 no connection came about. Everything else a program has to ask for, because only it knows what
 a request does when it arrives twice. Its law: what may have gone out and cannot be sent again is
 never retried; and what a server that is down is sent beyond what callers ask is bounded (a
-budget, as Finagle and gRPC have it), or its clients keep it down.
+budget, as Finagle and linkerd have it), or its clients keep it down.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from crlf.message.errors import (
     WriteFailed,
     WriteTimeout,
 )
-from crlf.message.fields.retryafter import parse_retry_after
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.rules.filters import After, Filter
@@ -32,7 +31,7 @@ from crlf.values import frozen
 
 # RFC 9110 9.2.2, and QUERY, which is safe (draft-ietf-httpbis-safe-method-w-body).
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"})
-# Where response.extras says which try of its request was answered, from 1.
+# Where response.extras says which try of its request was answered, when it was not the first.
 ATTEMPTS: Final = "attempts"
 
 _CUT_SHORT = "RFC 9112 8"  # the rule of a response that ends before its end
@@ -66,8 +65,8 @@ class Retry:
     first_wait: float = 0.2
     longest_backoff: float = 10.0
     longest_wait: float | None = 30.0
-    share: float | None = 0.2  # Finagle 0.2, gRPC 0.1
-    reserve: int = 10  # retries; gRPC 10 tokens
+    share: float | None = 0.2  # Finagle 0.2, .NET 0.1
+    reserve: int = 10  # retries; Finagle has 10 a second
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
@@ -176,9 +175,9 @@ def retrying(
     random: gives numbers from 0 to 1. wall: gives the time of day, POSIX seconds. budget: of the
     client; None does without, and so does a policy whose share is None.
 
-    The response has the number of attempts in extras["attempts"], an error in its `attempt`. When
-    a retry would come too late (the deadline, Retry-After) or is one too many (the budget), what
-    there is, is handed back: the response, or the error of the attempt before.
+    A response to a later attempt has its number in extras["attempts"], an error in its `attempt`.
+    When a retry would come too late (the deadline, Retry-After) or is one too many (the budget),
+    what there is, is handed back: the response, or the error of the attempt before.
     """
     if retry.share is None:
         budget = None
@@ -212,7 +211,8 @@ def retrying(
                         raise
                     outcome = fault
                 else:
-                    response.extras[ATTEMPTS] = attempt
+                    if attempt > 1:  # a first one is not worth a dictionary
+                        response.extras[ATTEMPTS] = attempt
                     if not retry.rejects(response, request):
                         return response
                     outcome = response
@@ -242,4 +242,20 @@ def _handed_back(outcome: Response | CrlfError) -> Response:
 
 def _retry_after(response: Response, wall: Callable[[], float]) -> float | None:
     text = response.headers.first("retry-after")
-    return None if text is None else parse_retry_after(text, wall())
+    if text is None:
+        return None
+    from crlf.message.fields.retryafter import parse_retry_after  # few responses have one
+
+    return parse_retry_after(text, wall())
+
+
+def expecting(request: Request) -> Generator[Request, Response, Response]:
+    """Send a request once more without Expect when that is what the server objects to.
+
+    RFC 9110 10.1.1: a client that gets 417 may repeat the request without the expectation. None
+    of its content has gone out by then.
+    """
+    response = yield request
+    if response.status_code == 417 and can_send_again(request):
+        response = yield request.without_fields("expect")
+    return response
