@@ -205,7 +205,7 @@ class WindowsVariables(dict[str, str]):
     """Variables without a case, as os.environ has them there: listed in upper case."""
 
     def get(self, name: str, default: object = None) -> object:  # type: ignore[override]  # as os
-        return super().get(name.upper(), default)  # type: ignore[arg-type]  # the same
+        return super().get(name.upper(), default)
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(str(name).upper())

@@ -21,8 +21,7 @@ from crlf.message.errors import (
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.status import reason_of
-from crlf.ports import Stream
-from crlf.rules.proxies import Proxy
+from crlf.ports import Stream, Via
 from crlf.wire.h1.client import ClientEngine
 from crlf.wire.limits import Limits
 from crlf.wire.parts import RequestHead, ResponseHead
@@ -32,7 +31,7 @@ _RULE = "RFC 9110 11.7.2"
 
 
 async def open_tunnel(
-    stream: Stream, proxy: Proxy, host: str, port: int, deadline: float | None, limits: Limits
+    stream: Stream, proxy: Via, host: str, port: int, deadline: float | None, limits: Limits
 ) -> None:
     """Ask the proxy at the other end of a stream for a way to a host (RFC 9110 9.3.6).
 
@@ -66,7 +65,7 @@ async def open_tunnel(
         raise _failed(proxy, "sent something on behalf of the host, which was not asked yet")
 
 
-def forwarded(request: Request, proxy: Proxy) -> Request:
+def forwarded(request: Request, proxy: Via) -> Request:
     """Return the request as a proxy is asked to forward it (RFC 9112 3.2.2).
 
     Its target is the URL without userinfo and fragment, its Host that of the URL (RFC 9112 3.2).
@@ -81,9 +80,7 @@ def forwarded(request: Request, proxy: Proxy) -> Request:
     headers = request.headers
     if headers.get_all("host") != [authority]:
         outgoing = outgoing.with_field("host", authority)
-    if proxy.authorization is not None and headers.first(_FOR_PROXY) is None:
-        outgoing = proxy.setter.on(outgoing, proxy.authorization)
-    return outgoing
+    return proxy.authorize(outgoing)
 
 
 def check_straight(request: Request) -> None:
@@ -100,7 +97,7 @@ def check_straight(request: Request) -> None:
         )
 
 
-def _connect_head(proxy: Proxy, host: str, port: int) -> RequestHead:
+def _connect_head(proxy: Via, host: str, port: int) -> RequestHead:
     """Write the request for a tunnel (RFC 9112 3.2.3). Raises ProxyFailed for what is no host."""
     if "%" in host:
         raise _failed(proxy, _zoned(host))
@@ -113,7 +110,7 @@ def _connect_head(proxy: Proxy, host: str, port: int) -> RequestHead:
     return RequestHead("CONNECT", target, Headers(fields))
 
 
-def _refused(proxy: Proxy, place: str, answer: object) -> ProxyFailed:
+def _refused(proxy: Via, place: str, answer: object) -> ProxyFailed:
     """Say why there is no tunnel. What the proxy wrote about it is not shown: it is anybody's."""
     code = answer.status_code if isinstance(answer, ResponseHead) else None
     if code == 407 and proxy.authorization is None:
@@ -133,5 +130,5 @@ def _zoned(host: str) -> str:
     return f"cannot reach {host}: its zone means something on this machine only"
 
 
-def _failed(proxy: Proxy, why: str) -> ProxyFailed:
+def _failed(proxy: Via, why: str) -> ProxyFailed:
     return ProxyFailed(f"the proxy {proxy} {why}", phase="proxy")

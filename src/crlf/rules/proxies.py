@@ -12,6 +12,7 @@ from typing import Final, final
 
 from crlf.message.authority import fault_of_host, in_brackets, is_ipv6, parse_authority
 from crlf.message.errors import BadUrl, Malformed
+from crlf.message.request import Request
 from crlf.message.url import URL
 from crlf.patterns import pattern
 from crlf.rules.credentials import basic
@@ -35,7 +36,7 @@ class Proxy:
     asked for with every request.
 
     authorization: what Proxy-Authorization says to it (RFC 9110 11.7.2); None without a user
-    name and password, and for SOCKS. setter: gives a request that field, and remembers.
+    name and password, and for SOCKS.
 
     Raises BadUrl for what is no proxy, Malformed for a user name that Basic cannot say; both
     are ValueErrors.
@@ -43,12 +44,12 @@ class Proxy:
 
     __slots__ = (
         "_hash",
+        "_setter",
         "authorization",
         "host",
         "password",
         "port",
         "scheme",
-        "setter",
         "username",
     )
     __match_args__ = ("scheme", "host", "port", "username", "password")
@@ -79,7 +80,7 @@ class Proxy:
         self.password = password
         has_secret = bool(username or password) and not scheme.startswith("socks")
         self.authorization = basic(username or "", password or "") if has_secret else None
-        self.setter = FieldSetter("proxy-authorization")
+        self._setter = FieldSetter("proxy-authorization")
         self._hash = hash((scheme, host, port, username, password))
 
     @classmethod
@@ -108,6 +109,13 @@ class Proxy:
     def resolves_names(self) -> bool:
         """Whether it is given names, and looks them up itself; socks4 and socks5 want addresses."""
         return self.scheme not in ("socks4", "socks5")
+
+    def authorize(self, request: Request) -> Request:
+        """Return a request to be forwarded, with Proxy-Authorization unless it has its own."""
+        value = self.authorization
+        if value is None or request.headers.first("proxy-authorization") is not None:
+            return request
+        return self._setter.on(request, value)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Proxy):
