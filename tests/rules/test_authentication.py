@@ -13,8 +13,8 @@ from crlf.flow.run import run_sync
 from crlf.message.errors import CrlfError, Malformed, ReadFailed
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.rules.authentication import WHOLE, Auth, authenticating, standing_value
-from crlf.rules.credentials import Basic, Bearer, authorizing, basic, bearer
+from crlf.rules.authentication import WHOLE, Auth, at_origin, authenticating, standing_value
+from crlf.rules.credentials import WITHOUT, Basic, Bearer, authorizing, basic, bearer
 from crlf.rules.digest import Digest
 from crlf.rules.filters import After, Filter
 from crlf.rules.redirects import redirecting
@@ -331,6 +331,22 @@ def test_a_field_of_the_requests_own_counts_more(auth: Auth) -> None:
     drive([authenticating(auth)], Request("GET", A, {"Authorization": "own"}), hops)
     assert hops.told() == ["own"]
     assert "x-api-key" not in hops.seen[0].headers
+
+
+@pytest.mark.parametrize("auth", EVERY_AUTH)
+def test_a_request_that_is_to_go_without_goes_without(auth: Auth) -> None:
+    request, hops = Request("GET", A), Hops("/same")
+    request.extras[WITHOUT] = True
+    drive([redirecting(), authenticating(auth)], request, hops)
+    assert [each.headers.fields for each in hops.seen] == [(), ()]
+
+
+def test_a_flow_may_be_for_one_origin_only() -> None:
+    rules = at_origin(Request("GET", A).url.origin, authenticating(signing))
+    for url, told in ((A, "mine"), ("https://b.example/", None), ("http://a.example/", None)):
+        hops = Hops()
+        drive([rules], Request("GET", url), hops)
+        assert hops.told() == [told]
 
 
 @pytest.mark.rfc("9110", "9.3.8")

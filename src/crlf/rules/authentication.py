@@ -8,7 +8,6 @@ field of its own, or a redirect led to another origin; and no content is sent ha
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Final
 
 from crlf.message.body import Body
 from crlf.message.errors import CrlfError
@@ -24,21 +23,18 @@ from crlf.rules.credentials import (
     cannot_be_resent,
     takes_credentials,
 )
-from crlf.rules.filters import After, Filter
+from crlf.rules.filters import WHOLE, After, Filter
 
 # What auth= takes: (user, password), Basic, Bearer, Digest, Netrc, or a generator function that
 # yields the request, is sent its response, and may go on: ask for a token, and yield it again.
 Auth = tuple[str, str] | Filter
 
-# Where request.extras says that a filter needs the whole content of the response. What a flow
-# asks for beside the request itself, such as a token, is read whole even while streaming.
-WHOLE: Final = "whole"
 
 _Steps = Generator[Request | After, Response, Response]
 _WRONG = "auth is (user, password), Basic, Bearer, Digest, Netrc or a generator function"
 
 
-def standing_value(auth: Auth | None) -> str | None:
+def standing_value(auth: object) -> str | None:
     """Return the Authorization value that is the same for each request; None where none is.
 
     For (user, password), Basic and Bearer a client may put it into its requests' fields at once,

@@ -21,6 +21,8 @@ from crlf.values import frozen
 
 # Where response.extras says, in a sentence, why a 401 was not answered.
 REFUSED: Final = "auth_refused"
+# Where request.extras says that its caller wants it sent without credentials, wherever it goes.
+WITHOUT: Final = "without_credentials"
 
 _CONTROL = pattern("[\x00-\x1f\x7f]")
 # RFC 6750 2.1 has letters, digits and -._~+/ with = at the end, but tokens in use have | and : too
@@ -121,12 +123,13 @@ class Bearer:
 def takes_credentials(request: Request) -> bool:
     """Tell whether a filter may give credentials to a request.
 
-    Not where it has an Authorization field of its own, which counts more, not where a redirect
-    has led to another origin than the one its caller asked, and not with TRACE, which would send
-    them back (RFC 9110 9.3.8).
+    Not where it has an Authorization field of its own, which counts more, or its caller wants it
+    to go without; not where a redirect has led to another origin than the one its caller asked,
+    and not with TRACE, which would send them back (RFC 9110 9.3.8).
     """
     return (
         request.headers.first("authorization") is None
+        and WITHOUT not in request.extras
         and ((first := first_origin(request)) is None or first == request.url.origin)
         and request.method != "TRACE"
     )
