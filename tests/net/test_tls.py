@@ -173,7 +173,7 @@ def test_authorities_may_be_a_folder(papers, tmp_path, monkeypatch, by_environme
 def test_the_bundle_is_looked_for_where_openssl_has_none(papers, monkeypatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    monkeypatch.setattr(trust, "hashed_folder", lambda: None)
+    monkeypatch.setattr(trust, "hashed_folder", lambda *_: None)
     monkeypatch.setattr(ssl.SSLContext, "set_default_verify_paths", lambda _: None, raising=False)
     monkeypatch.setattr(trust, "_BUNDLES", ("/nowhere.pem", papers.authority))
     assert len(trust.system_context().get_ca_certs()) == 1

@@ -128,7 +128,7 @@ class AioNetwork:
         """Speak TLS on a stream as its client."""
         from crlf.net.tls import start_client_tls  # ssl costs 20 ms; plain HTTP does without
 
-        return await start_client_tls(stream, settings, hostname, deadline)
+        return await start_client_tls(stream, settings, hostname, deadline, in_thread)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run work in the loop's thread pool, with the caller's context variables."""

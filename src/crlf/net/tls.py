@@ -20,8 +20,8 @@ from crlf.message.errors import (
     WriteFailed,
     WriteTimeout,
 )
-from crlf.net.trust import client_context, reason_of, refusal, server_context
-from crlf.ports import Stream, TlsFacts, TlsSettings
+from crlf.net.trust import client_context, has_context, reason_of, refusal, server_context
+from crlf.ports import InThread, Stream, TlsFacts, TlsSettings
 from crlf.values import replace
 
 __all__ = ["TlsStream", "server_context", "start_client_tls", "start_server_tls"]
@@ -217,15 +217,23 @@ class TlsStream:
 
 
 async def start_client_tls(
-    stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None
+    stream: Stream,
+    settings: TlsSettings,
+    hostname: str,
+    deadline: float | None,
+    in_thread: InThread | None = None,
 ) -> TlsStream:
     """Speak TLS on a stream as its client; the stream is closed when that fails.
 
-    hostname: who must be at the other end, a name or an address; not in brackets.
+    hostname: who must be at the other end, a name or an address; not in brackets. in_thread:
+    where files are read, if reading them here would hold others up.
     Raises TlsFailed, ConnectTimeout.
     """
     try:
-        context = client_context(settings)
+        if in_thread is None or has_context(settings):
+            context = client_context(settings)
+        else:
+            context = await in_thread(lambda: client_context(settings))
         try:
             begun = TlsStream(stream, context, server_name(hostname), at_server=False)
         except (ValueError, ssl.SSLError) as fault:

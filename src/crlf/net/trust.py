@@ -27,6 +27,8 @@ _BUNDLES = (
     "/etc/ssl/cert.pem",  # Alpine, the BSDs
 )
 
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
 # X509_V_ERR_* of OpenSSL, in words for who reads the error.
 _REFUSALS = {
     2: "it was issued by an authority that is not trusted here",
@@ -43,7 +45,7 @@ _REASONS = {
     "WRONG_VERSION_NUMBER": "what it answers is not TLS",
     "HTTP_REQUEST": "it sent a plain HTTP request",
     "HTTPS_PROXY_REQUEST": "it sent a plain CONNECT request",
-    "UNSUPPORTED_PROTOCOL": "it has no version of TLS that is allowed here (1.2 and newer are)",
+    "UNSUPPORTED_PROTOCOL": "it has no version of TLS that is allowed here",
     "TLSV1_ALERT_PROTOCOL_VERSION": "it refuses the versions of TLS that are allowed here",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "it found nothing in common with us",
     "NO_SHARED_CIPHER": "no cipher in common",
@@ -56,11 +58,19 @@ _REASONS = {
 }
 
 
+def has_context(settings: TlsSettings) -> bool:
+    """Tell whether the context for these settings is made already, so that nothing is read."""
+    return settings in _contexts
+
+
 def client_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return the context for these settings, made on its first use.
 
     Reads files: 20 ms for a system's authorities. Raises TlsFailed when one cannot be read.
     """
+    context = _contexts.get(settings)
+    if context is not None:
+        return context  # without the guard, under which somebody may be reading files
     with _guard:
         context = _contexts.get(settings)
         if context is None:
@@ -75,9 +85,12 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
 
 
 def build_client_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Make a context for clients. Raises OSError when a file cannot be read."""
+    """Make a context for clients.
+
+    Raises OSError when a file cannot be read, ValueError for settings that make no sense.
+    """
     if settings.verify is True:
-        context = system_context()
+        context = system_context(settings.trust_env)
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if settings.verify is False:
@@ -89,7 +102,9 @@ def build_client_context(settings: TlsSettings) -> ssl.SSLContext:
             load_authorities(context, settings.verify)
     # An intermediate authority, or the very certificate of a server, may be what is trusted.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    restrict(context, settings.alpn)
+    # RFC 9525 2: a common name is for people; only the alternative names say for whom it is.
+    context.hostname_checks_common_name = False
+    restrict(context, settings.alpn, settings.minimum, settings.trust_env)
     if settings.certificate is not None:
         load_own_certificate(context, settings.certificate, settings.key)
     return context
@@ -112,14 +127,22 @@ def server_context(
     return context
 
 
-def restrict(context: ssl.SSLContext, alpn: tuple[str, ...]) -> None:
-    """Set what both ends share: versions, protocols, no renegotiation, the log of keys."""
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+def restrict(
+    context: ssl.SSLContext, alpn: tuple[str, ...], minimum: str = "1.2", trust_env: bool = True
+) -> None:
+    """Set what both ends share: versions, protocols, no renegotiation, the log of keys.
+
+    Raises ValueError for a version that is older than TLS 1.2 (RFC 8996), or none.
+    """
+    version = _VERSIONS.get(minimum)
+    if version is None:
+        raise ValueError(f"the oldest version of TLS may be 1.2 or 1.3, not {minimum!r}")
+    context.minimum_version = version
     # RFC 9325 3.5: of no use to HTTP, and a peer could make every write wait for a read.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if alpn:
         context.set_alpn_protocols(list(alpn))
-    log = os.environ.get("SSLKEYLOGFILE")
+    log = os.environ.get("SSLKEYLOGFILE") if trust_env else None
     if log and not sys.flags.ignore_environment:
         context.keylog_filename = log
 
@@ -144,6 +167,8 @@ def load_own_certificate(context: ssl.SSLContext, certificate: str, key: str | N
         raise OSError(f"no certificate with its key in {names}: {why}") from None
     except OSError as fault:
         raise OSError(f"cannot read {names}: {fault.strerror}") from None
+    except ValueError as fault:
+        raise ValueError(f"{key or certificate}: {fault}") from None
 
 
 def refuse_password() -> str:
@@ -154,48 +179,56 @@ def refuse_password() -> str:
 # --- the system's authorities --------------------------------------------------------------------
 
 
-def system_context() -> ssl.SSLContext:
-    """Make a context that trusts whom the system trusts.
+def system_context(trust_env: bool = True) -> ssl.SSLContext:
+    """Make a context that trusts whom the system trusts, or whom the environment names.
 
-    On Windows and macOS that is truststore's, which asks the system itself. Elsewhere the
-    store is files of OpenSSL's, which truststore would read again for each connection (30 ms).
+    On Windows and macOS the system is asked by truststore. Elsewhere its store is files of
+    OpenSSL's, which truststore would read again for each connection (30 ms).
+    trust_env: whether SSL_CERT_FILE and SSL_CERT_DIR count.
     """
-    if sys.platform in ("win32", "darwin"):
+    paths = ssl.get_default_verify_paths()
+    named = (paths.openssl_cafile_env, paths.openssl_capath_env)
+    is_named = trust_env and any(map(os.environ.get, named))
+    if sys.platform in ("win32", "darwin") and not is_named:
         try:
             import truststore  # one dependency that a stripped installation may lack
         except ImportError:
             return ssl.create_default_context()
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    folder = hashed_folder()
+    folder = hashed_folder(trust_env)
     if folder is not None:
         context.load_verify_locations(capath=folder)
         return context
-    context.set_default_verify_paths()
-    paths = ssl.get_default_verify_paths()
-    named = (paths.openssl_cafile_env, paths.openssl_capath_env)
+    if trust_env:
+        context.set_default_verify_paths()
+    elif os.path.isfile(paths.openssl_cafile):  # by name, or OpenSSL looks at the environment
+        context.load_verify_locations(cafile=paths.openssl_cafile)
     # Who names authorities, and be it a file that is not there, trusts no others.
-    if not context.cert_store_stats()["x509_ca"] and not any(map(os.environ.get, named)):
+    if not context.cert_store_stats()["x509_ca"] and not is_named:
         bundle = next((path for path in _BUNDLES if os.path.isfile(path)), None)
         if bundle is not None:
             context.load_verify_locations(cafile=bundle)
     return context
 
 
-def hashed_folder() -> str | None:
+def hashed_folder(trust_env: bool = True) -> str | None:
     """Find the folder where OpenSSL looks an authority up by its hash, reading no other.
 
     None where there is none (Fedora), or where the user named a bundle: SSL_CERT_FILE.
     """
     paths = ssl.get_default_verify_paths()
-    if os.environ.get(paths.openssl_cafile_env) or paths.capath is None:
+    if trust_env and os.environ.get(paths.openssl_cafile_env):
+        return None
+    path = paths.capath if trust_env else paths.openssl_capath
+    if not path:
         return None
     try:
-        with os.scandir(paths.capath) as entries:
+        with os.scandir(path) as entries:
             hashed = any(len(entry.name) == 10 and entry.name.endswith(".0") for entry in entries)
     except OSError:
         return None
-    return paths.capath if hashed else None
+    return path if hashed else None
 
 
 # --- in plain words ------------------------------------------------------------------------------
