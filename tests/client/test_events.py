@@ -491,16 +491,13 @@ def test_closing_ends_the_wait_for_the_next_connection() -> None:
     async def story() -> list[str]:
         async with AsyncClient(app=make_app([])) as client:
             source = event_source(client._core, "http://a.example/later", {})
-            found = []
 
-            async def read() -> None:
-                async for event in AsyncEvents(source):
-                    found.append(event.data)
+            async def read() -> list[str]:
+                return [event.data async for event in AsyncEvents(source)]
 
             task = asyncio.create_task(read())
             await asyncio.sleep(0.1)
             source.close()
-            await asyncio.wait_for(task, 1)
-            return found
+            return await asyncio.wait_for(task, 1)
 
     assert asyncio.run(story()) == ["one"]
