@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Protocol, TypeVar
 
 from crlf.message.facts import StreamFacts, TlsFacts
+from crlf.message.request import Request
+from crlf.message.url import URL
 from crlf.values import frozen
 
 __all__ = [
-    "DEFAULT_SOCKETS", "DEFAULT_TLS", "Bell", "InThread", "Network", "Service", "SocketSettings",
-    "SocksProxy", "Stream", "StreamFacts", "TlsFacts", "TlsSettings",
+    "DEFAULT_SOCKETS", "DEFAULT_TLS", "Bell", "InThread", "Network", "Policy", "Service",
+    "SocketSettings", "SocksProxy", "Stream", "StreamFacts", "TlsFacts", "TlsSettings", "Via",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -90,6 +92,40 @@ class SocksProxy:
 
     def __repr__(self) -> str:
         return f"<SocksProxy {self.version} at {self.host}:{self.port}>"
+
+
+class Via(Protocol):
+    """A proxy on the way to an origin, as rules/proxies.Proxy is one; part of a pool's key."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def username(self) -> str | None: ...
+    @property
+    def password(self) -> str | None: ...
+    @property
+    def is_socks(self) -> bool: ...
+    @property
+    def resolves_names(self) -> bool: ...
+    @property
+    def authorization(self) -> str | None: ...
+
+    def authorize(self, request: Request) -> Request:
+        """Return a request to be forwarded with what the proxy wants to know of us."""
+
+
+class Policy(Protocol):
+    """Where connections may lead, as rules/addresses.Policy says it."""
+
+    def check_url(self, url: URL) -> None:
+        """Raise BlockedAddress when a URL may not be asked, whatever its host resolves to."""
+
+    def check_address(self, host: str, address: str) -> None:
+        """Raise BlockedAddress when a host's address may not be talked to."""
 
 
 DEFAULT_TLS = TlsSettings()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crlf.client.dressing import Dressing
 from crlf.client.options import ClientSettings, RequestOptions
 from crlf.flow.budget import Budget
-from crlf.flow.dial import Dialler
+from crlf.flow.dial import Dialler, Proxies
 from crlf.flow.filters import Send, filtered, pausing
 from crlf.flow.pool import Pool
 from crlf.flow.sending import Incoming, open_response, send_through
@@ -14,14 +14,11 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL
 from crlf.ports import Network
-from crlf.rules.authentication import authenticating
 from crlf.rules.cookiejar import CookieJar, keeping_cookies
 from crlf.rules.deadlines import Timeout
-from crlf.rules.expecting import expecting
-from crlf.rules.filters import Filter
-from crlf.rules.proxies import Proxies
+from crlf.rules.filters import WHOLE, Filter
 from crlf.rules.redirects import redirecting
-from crlf.rules.retries import budget_of, retrying
+from crlf.rules.retries import budget_of, expecting, retrying
 
 _FOLLOWED = frozenset({"GET", "HEAD"})
 Chain = tuple[Filter, ...]
@@ -59,6 +56,7 @@ class Core:
         }
         retry = settings.retry
         self._retry_budget = None if retry is None else budget_of(retry, network.new_bell())
+        self._logins: list[Filter] = []  # the netrc file, once it was needed
         self._keeping = keeping_cookies(cookies, network.wall)
         self._chains: dict[bool | None, Chain] = {}  # of requests that ask for nothing else
 
@@ -83,6 +81,10 @@ class Core:
         opened: list[Incoming] = []
 
         async def send(request: Request) -> Response:
+            if request.extras.get(WHOLE):
+                return await send_through(pool, request, budget)
+            if WHOLE in request.extras:
+                return await send_through(pool, request, budget)
             if opened:
                 # The response before this one was a redirect: its content interests nobody.
                 opened.pop().close()
@@ -123,20 +125,22 @@ class Core:
             chain = self._build_chain(follow, options)
             if not asks_more:
                 self._chains[follow] = chain
-        if "expect" in request.headers:
+        if options and "expect" in request.headers:
             return (*chain[:-1], expecting, chain[-1])
         return chain
 
     def _build_chain(self, follow: bool | None, options: RequestOptions) -> Chain:
         settings = self.settings
         retry = options["retry"] if options and "retry" in options else settings.retry
-        auth = options["auth"] if options and "auth" in options else settings.auth
         chain = [*settings.filters, *self._redirecting[follow]]
         if retry is not None:
             budget = self._retry_budget
             chain.append(retrying(retry, random=_chance, wall=self.network.wall, budget=budget))
-        if auth is not None:
-            chain.append(authenticating(auth))
+        auth = options.get("auth", settings.auth)  # None where it was given as None
+        if auth is not None or settings.trust_env.netrc:
+            from crlf.client.authorized import auth_filters  # most authenticate by a field, or not
+
+            chain += auth_filters(auth, "auth" in options, settings, self._logins)
         return (*chain, self._keeping)
 
     def _budget(self, options: RequestOptions, *, is_streamed: bool = False) -> Budget:

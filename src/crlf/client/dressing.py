@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from crlf.client.forms import build_body
-from crlf.client.options import AddedHeaders, ClientSettings, RequestOptions
+from crlf.client.options import AddedHeaders, Auth, ClientSettings, RequestOptions
 from crlf.message.body import Body, body_of
 from crlf.message.headers import EMPTY, Headers
-from crlf.message.progress import WatchedBody
 from crlf.message.request import Request
 from crlf.message.url import URL
 from crlf.message.version import __version__
+from crlf.rules.credentials import userinfo_of
 
 USER_AGENT = f"crlf/{__version__}"
 _MOST_KEPT = 512  # URLs and hosts remembered; then the memory is emptied and begins anew
@@ -28,20 +28,32 @@ class Dressing:
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._defaults: Headers | None = None
-        self._urls: dict[str, URL] = {}
-        self._fields: dict[str, Headers] = {}  # by authority, for requests that add none
+        self._standing_auth = _standing_value(settings.auth)
+        self._auth_origin = None if settings.base_url is None else settings.base_url.origin
+        self._ready: dict[str, tuple[URL, Headers]] = {}  # by the text of the URL
+        self._fields: dict[object, Headers] = {}  # by authority or origin, when none are added
 
     def request(self, method: str, url: str | URL, options: RequestOptions) -> Request:
         """Build a request. Raises BadUrl, Malformed, TypeError, OSError for files not there."""
-        if not isinstance(url, URL):
-            url = self._parsed(url)
+        if isinstance(url, str):
+            ready = self._ready.get(url)
+            url, headers = self._prepared(url) if ready is None else ready
+        else:
+            headers = self._fields_for(url)
+        if method == "TRACE":
+            # RFC 9110 9.3.8: it would send back what is nobody's business.
+            headers = headers.without("authorization", "cookie")
         if not options:
-            return Request(method, url, self._fields_for(url))
+            return Request(method, url, headers)
         params = options.get("params")
         if params:
             url = url.with_params(params)
         content, kind = build_body(options)
-        headers = self._fields_for(url)
+        if "auth" in options:
+            headers = headers.without("authorization")
+            value = _standing_value(options["auth"])
+            if value is not None:
+                headers = headers.with_field("authorization", value)
         if kind is not None:
             headers = headers.with_field("content-type", kind)
         if content != b"":
@@ -49,13 +61,12 @@ class Dressing:
             headers = self._asking_first(headers, content)
             progress = options.get("progress")
             if progress is not None:
+                from crlf.message.progress import WatchedBody  # few watch
+
                 content = WatchedBody(content, progress)
         added = options.get("headers")
         if added:
             headers = _merged(headers, added)
-        if "range" in headers:
-            # RFC 9110 14.2: of a coded representation it would be a part of the code.
-            headers = headers.with_field("accept-encoding", "identity")
         cookies = options.get("cookies")
         if cookies:
             pairs = "; ".join(f"{name}={value}" for name, value in cookies.items())
@@ -72,28 +83,41 @@ class Dressing:
             return headers
         return headers.with_field("expect", "100-continue")
 
-    def _parsed(self, text: str) -> URL:
-        url = self._urls.get(text)
-        if url is None:
-            if len(self._urls) >= _MOST_KEPT:
-                self._urls.clear()
-            base, params = self._settings.base_url, self._settings.params
-            url = URL(text) if base is None else base.join(text)
-            if params:
-                url = url.with_params(params)
-            self._urls[text] = url
-        return url
+    def _prepared(self, text: str) -> tuple[URL, Headers]:
+        """Read a URL, and remember it with the fields of a request that adds none."""
+        if len(self._ready) >= _MOST_KEPT:
+            self._ready.clear()
+        base, params = self._settings.base_url, self._settings.params
+        url = URL(text) if base is None else base.join(text)
+        if params:
+            url = url.with_params(params)
+        ready = self._ready[text] = url, self._fields_for(url)
+        return ready
 
     def _fields_for(self, url: URL) -> Headers:
-        """Return the fields of a request to a URL that adds none: Host first (RFC 9110 7.2)."""
-        authority = url.authority
-        headers = self._fields.get(authority)
+        """Return the fields of a request to a URL that adds none: Host first (RFC 9110 7.2).
+
+        Credentials in the URL are more explicit than the client's own.
+        """
+        userinfo = userinfo_of(url)
+        if userinfo is not None:
+            plain = self._fields_for(url.without_credentials())
+            return plain.with_field("authorization", userinfo)
+        value = self._standing_auth
+        place: object = url.authority if value is None else url.origin
+        headers = self._fields.get(place)
         if headers is None:
             if len(self._fields) >= _MOST_KEPT:
                 self._fields.clear()
-            host: Iterable[tuple[str, str]] = (("host", authority),)
+            host: Iterable[tuple[str, str]] = (("host", url.authority),)
             headers = Headers((*host, *self._standing().fields))
-            self._fields[authority] = headers
+            if (
+                value is not None
+                and "authorization" not in headers
+                and self._auth_origin in (None, url.origin)
+            ):
+                headers = headers.with_field("authorization", value)
+            self._fields[place] = headers
         return headers
 
     def _standing(self) -> Headers:
@@ -109,14 +133,30 @@ class Dressing:
         return self._defaults
 
 
+def _standing_value(auth: Auth | None) -> str | None:
+    """Return the Authorization value that an auth= has from the beginning, if it has one."""
+    if auth is None:
+        return None
+    from crlf.rules.authentication import standing_value  # few authenticate
+
+    return standing_value(auth)
+
+
 def _merged(headers: Headers, added: AddedHeaders) -> Headers:
     """Put a user's fields over the standing ones; a value of None takes a field away."""
-    if isinstance(added, Headers):
-        over = added
-    else:
-        pairs = list(added.items() if isinstance(added, Mapping) else added)
-        gone = [name for name, value in pairs if value is None]
-        if gone:
-            headers = headers.without(*gone)
-        over = Headers([(name, value) for name, value in pairs if value is not None])
-    return headers.merged(over) if over is not EMPTY else headers
+    pairs: list[tuple[str, str | None]] = list(
+        added.fields
+        if isinstance(added, Headers)
+        else added.items()
+        if isinstance(added, Mapping)
+        else added
+    )
+    gone = [name for name, value in pairs if value is None]
+    if gone:
+        headers = headers.without(*gone)
+    over = Headers([(name, value) for name, value in pairs if value is not None])
+    headers = headers.merged(over) if over is not EMPTY else headers
+    if "range" in over and "accept-encoding" not in over and "accept-encoding" not in gone:
+        # RFC 9110 14.2: of a coded representation it would be a part of the code.
+        headers = headers.with_field("accept-encoding", "identity")
+    return headers

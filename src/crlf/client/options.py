@@ -11,18 +11,16 @@ from os import PathLike
 from typing import BinaryIO, Protocol, TypedDict
 
 from crlf.flow.dial import Resolver
+from crlf.message.body import Progress
 from crlf.message.headers import EMPTY, Headers
-from crlf.message.progress import Progress
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL, Pairs
-from crlf.ports import DEFAULT_TLS, InThread, Network, SocketSettings, TlsSettings
-from crlf.rules.addresses import Policy
+from crlf.ports import DEFAULT_TLS, InThread, Network, Policy, SocketSettings, TlsSettings, Via
 from crlf.rules.cookiejar import CookieJar
 from crlf.rules.deadlines import DEFAULT_TIMEOUT, Timeout
 from crlf.rules.filters import Filter
 from crlf.rules.ledger import PoolLimits
-from crlf.rules.proxies import Proxy
 from crlf.rules.redirects import MAX_REDIRECTS
 from crlf.rules.retries import Retry
 from crlf.rules.tracing import Trace
@@ -40,9 +38,20 @@ FileInput = (
 Files = Mapping[str, FileInput] | Iterable[tuple[str, FileInput]]
 # (user, password) for Basic; Basic, Bearer, Digest of crlf.auth; or a flow of one's own.
 Auth = tuple[str, str] | Filter
-ProxyInput = str | URL | Proxy | Mapping[str, "str | URL | Proxy | None"]
+ProxyInput = str | URL | Via | Mapping[str, "str | URL | Via | None"]
 
 EXPECT_FROM = 1024 * 1024  # bytes of content that are worth a question first; curl 1 MiB
+
+
+class ClientPolicy(Policy, Protocol):
+    """A policy for a whole client: where it may go, and how much it takes of what it gets there."""
+
+    @property
+    def timeout(self) -> Timeout: ...
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def redirects(self) -> int: ...
 
 
 @frozen
@@ -84,6 +93,26 @@ class RequestOptions(TypedDict, total=False):
     retry: Retry | None
     trace: Trace | None
     progress: Progress | None
+
+
+class DownloadOptions(RequestOptions, total=False):
+    """What a download takes beside URL and path: what a GET takes, and this.
+
+    progress: called with (bytes here, bytes in all or None), some twenty times a second. digest:
+    what the file has to come to, as "sha-256=..." or bare hexadecimal digits; one that the
+    server gives (RFC 9530) is checked anyway. resume: False to ask for everything each time.
+    overwrite: replace a file that is there; numbered: take a free name instead, as in
+    "page (1).html". max_size: in bytes, of the file. attempts: in a row that bring next to
+    nothing, before the fault is raised. sync: have the file on the disk before it gets its name.
+    """
+
+    digest: str | None
+    resume: bool
+    overwrite: bool
+    numbered: bool
+    max_size: int | None
+    attempts: int
+    sync: bool
 
 
 class ClientOptions(TypedDict, total=False):
@@ -128,7 +157,7 @@ class ClientOptions(TypedDict, total=False):
     local_address: str | None
     pool: PoolLimits | None
     limits: Limits | None
-    policy: Policy | None
+    policy: ClientPolicy | None
     expect_continue: int | None
     trace: Trace | None
     app: Application | None

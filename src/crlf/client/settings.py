@@ -7,15 +7,15 @@ that making a client costs microseconds. Wrong use is a TypeError or ValueError 
 from __future__ import annotations
 
 from crlf.client.options import ClientOptions, ClientSettings, TrustEnv
+from crlf.flow.dial import Proxies
 from crlf.message.authority import is_address
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.url import URL, text_pairs
-from crlf.net.surroundings import environment
+from crlf.net.surroundings import environment, names_proxies
 from crlf.ports import DEFAULT_SOCKETS, DEFAULT_TLS, Network, SocketSettings, TlsSettings
 from crlf.rules.cookiejar import CookieJar
 from crlf.rules.deadlines import DEFAULT_TIMEOUT, Timeout
 from crlf.rules.ledger import PoolLimits
-from crlf.rules.proxies import Proxies, environment_proxies
 from crlf.values import replace
 from crlf.wire.limits import CLIENT_LIMITS, Limits
 
@@ -72,10 +72,18 @@ def proxies_of(options: ClientOptions) -> Proxies | None:
     if options.get("policy") is not None or options.get("unix_socket") is not None:
         return None
     if "proxy" in options:
-        return Proxies.of(options["proxy"])
-    return (
-        environment_proxies(environment()) if _trust_env(options.get("trust_env")).proxy else None
-    )
+        if options["proxy"] is None:
+            return None
+        from crlf.rules.proxies import Proxies as Given  # few go through a proxy
+
+        given = Given.of(options["proxy"])  # type: ignore[arg-type]  # it refuses what is none
+        return None if given is None else given.for_url
+    if not _trust_env(options.get("trust_env")).proxy or not names_proxies():
+        return None
+    from crlf.rules.proxies import environment_proxies  # the same
+
+    named = environment_proxies(environment())
+    return None if named is None else named.for_url
 
 
 def jar_of(options: ClientOptions, network: Network) -> CookieJar:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from crlf.flow.budget import Budget
 from crlf.flow.connection import Connection
-from crlf.flow.tunnel import open_tunnel
 from crlf.message.authority import in_brackets, is_address
 from crlf.message.errors import BadUrl, ConnectFailed
 from crlf.message.url import URL
@@ -19,13 +18,13 @@ from crlf.ports import (
     DEFAULT_SOCKETS,
     DEFAULT_TLS,
     Network,
+    Policy,
     SocketSettings,
     SocksProxy,
     Stream,
     TlsSettings,
+    Via,
 )
-from crlf.rules.addresses import Policy
-from crlf.rules.proxies import Proxies, Proxy
 from crlf.values import replace
 from crlf.wire.h1.client import ClientEngine
 from crlf.wire.limits import CLIENT_LIMITS, Limits
@@ -33,6 +32,9 @@ from crlf.wire.limits import CLIENT_LIMITS, Limits
 # What a client knows of names by itself: "host" or "host:port" -> an address, or several, or
 # another name; or a function that is asked for (host, port), in a thread.
 Resolver = Mapping[str, str | Sequence[str]] | Callable[[str, int], str | Iterable[str]]
+
+
+Proxies = Callable[[URL], Via | None]  # which proxy a URL is asked through
 
 
 class Route(NamedTuple):
@@ -46,7 +48,7 @@ class Route(NamedTuple):
     host: str
     port: int
     tls: TlsSettings | None = None
-    via: Proxy | None = None
+    via: Via | None = None
     sockets: SocketSettings | None = None
 
     @property
@@ -88,6 +90,7 @@ class Dialler:
         self._proxies = proxies
         self._resolver = resolver
         self._policy = policy
+        self._last: tuple[URL | None, Route] = (None, Route("", "", 0))
         self._is_plain = sockets is None and resolver is None and policy is None
 
     def route(self, url: URL) -> Route:
@@ -95,13 +98,20 @@ class Dialler:
 
         Raises BadUrl for a scheme that is not ours, BlockedAddress where the policy forbids it.
         """
+        seen, route = self._last
+        if seen is not url:
+            route = self._route(url)
+            self._last = url, route  # a client's URLs are the same objects again and again
+        return route
+
+    def _route(self, url: URL) -> Route:
         scheme = url.scheme
         tls = self._tls if scheme == "https" else None
         if tls is None and scheme != "http":
             raise BadUrl(f"cannot request {scheme}: URLs, only http and https")
         if self._policy is not None:
             self._policy.check_url(url)
-        via = None if self._proxies is None else self._proxies.for_url(url)
+        via = None if self._proxies is None else self._proxies(url)
         if via is not None and tls is None and not via.is_socks:
             return Route(scheme, "", 0, None, via, self._sockets)
         return Route(scheme, url.host, url.port, tls, via, self._sockets)
@@ -167,7 +177,7 @@ class Dialler:
         return addresses
 
     async def _through(
-        self, route: Route, via: Proxy, budget: Budget, deadline: float | None
+        self, route: Route, via: Via, budget: Budget, deadline: float | None
     ) -> Stream:
         """Open a way through a proxy, up to the host or, for plain HTTP, to the proxy alone."""
         network = self.network
@@ -186,6 +196,8 @@ class Dialler:
             stream = await self._secured(stream, trust, via.host, budget, deadline)
         if route.forwards:
             return stream
+        from crlf.flow.tunnel import open_tunnel  # few go through a proxy
+
         began = network.now()
         try:
             await open_tunnel(stream, via, route.host, route.port, deadline, self._limits)
@@ -209,7 +221,7 @@ class Dialler:
         return secured
 
 
-def socks_proxy(via: Proxy) -> SocksProxy:
+def socks_proxy(via: Via) -> SocksProxy:
     """Return what a network needs to know of a SOCKS proxy."""
     version = 4 if via.scheme.startswith("socks4") else 5
     return SocksProxy(version, via.host, via.port, via.username, via.password, via.resolves_names)

@@ -33,7 +33,7 @@ async def send_request(
     """
     body = request.body
     engine = connection.engine
-    if isinstance(body, bytes) and not _expects_continue(request.headers):
+    if isinstance(body, bytes) and not (body and _expects_continue(request.headers)):
         engine.send_whole(request, body)
         data = engine.outgoing()
         try:

@@ -14,7 +14,6 @@ from crlf.flow.budget import Budget
 from crlf.flow.dial import Route
 from crlf.flow.exchange import ClientConnection, begin, exchange
 from crlf.flow.pool import Pool
-from crlf.flow.tunnel import check_straight, forwarded
 from crlf.message.errors import (
     BadUrl,
     BlockedAddress,
@@ -94,6 +93,10 @@ async def _sent(
 
 def _addressed(request: Request, route: Route) -> Request:
     """Return the request as it goes out on a route. Raises ProxyFailed, LocalError."""
+    if route.via is None and "proxy-authorization" not in request.headers:
+        return request
+    from crlf.flow.tunnel import check_straight, forwarded  # few go through a proxy
+
     if route.via is not None and route.forwards:
         return forwarded(request, route.via)
     check_straight(request)

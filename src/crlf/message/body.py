@@ -16,6 +16,11 @@ from crlf.message.errors import LocalError
 PIECE = 256 * 1024  # bytes read from a file at a time; large enough that the calls vanish
 
 
+# Told the bytes so far, and those in all, None while nobody knows. What it returns is ignored,
+# what it raises ends the transfer.
+Progress = Callable[[int, int | None], object]
+
+
 class Body(Protocol):
     """What a message can carry.
 

@@ -34,6 +34,9 @@ Filter = Callable[[Request], Generator[Request | After, Response, Response]]
 
 # Where a request that follows a redirect has, in its extras, the origin its caller asked.
 FIRST_ORIGIN: Final = "first_origin"
+# Where request.extras says that a filter needs the whole content of the response. What a flow
+# asks for beside the request itself, such as a token, is read whole even while streaming.
+WHOLE: Final = "whole"
 _MOST_KEPT = 64  # heads remembered; then the memory is emptied and begins anew
 
 

@@ -1,0 +1,30 @@
+"""Which filters authenticate a request, beside the fields that it has from the beginning."""
+
+from __future__ import annotations
+
+from crlf.client.options import Auth, ClientSettings
+from crlf.net.netrc import Netrc
+from crlf.rules.authentication import at_origin, authenticating, standing_value
+from crlf.rules.filters import Filter
+
+
+def auth_filters(
+    auth: Auth | None, is_of_request: bool, settings: ClientSettings, logins: list[Filter]
+) -> list[Filter]:
+    """List them, the one that counts most outermost.
+
+    is_of_request: the caller gave it for this request, so that nothing else counts, not even
+    where it is None. logins: where the netrc file's filter is kept, which reads it once.
+    """
+    flows: list[Filter] = []
+    if auth is not None and standing_value(auth) is None:
+        flows = [authenticating(auth)]
+    if is_of_request:
+        return flows
+    if settings.base_url is not None:
+        flows = [at_origin(settings.base_url.origin, flow) for flow in flows]
+    if settings.trust_env.netrc:
+        if not logins:
+            logins.append(Netrc())
+        flows += logins
+    return flows
