@@ -6,7 +6,7 @@ Every answer to CONNECT is cut at every byte, and every refusal is looked at for
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -44,12 +44,18 @@ OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 Given = ProxyInput | Mapping[str, ProxyInput | None] | None
 
 
+def choice_of(proxy: Given) -> Callable[[URL], Proxy | None] | None:
+    """Read what a user gives as a client does."""
+    proxies = Proxies.of(proxy)
+    return None if proxies is None else proxies.for_url
+
+
 class Going:
     """Requests by way of proxies, over scripted connections."""
 
     def __init__(self, proxy: Given, *connections: ScriptedStream) -> None:
         self.network = ScriptedNetwork(connections)
-        dialler = Dialler(self.network, CLIENT_LIMITS, proxies=Proxies.of(proxy))
+        dialler = Dialler(self.network, CLIENT_LIMITS, proxies=choice_of(proxy))
         self.pool = Pool(dialler, PoolLimits())
 
     def send(self, request: Request) -> Response:
@@ -372,7 +378,7 @@ def test_on_a_redirect_everybody_is_told_what_is_theirs() -> None:
 
 
 def routes_of(proxy: str | None, url: str) -> object:
-    dialler = Dialler(ScriptedNetwork([]), CLIENT_LIMITS, proxies=Proxies.of(proxy))
+    dialler = Dialler(ScriptedNetwork([]), CLIENT_LIMITS, proxies=choice_of(proxy))
     return dialler.route(URL(url))
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -300,7 +300,7 @@ def answering(listener: socket.socket, turns: list[tuple[bytes, bytes]]) -> None
         accepted.recv(1)
 
 
-Open = Callable[[Any, SocksProxy], Awaitable[None]]
+Open = Callable[[Any, SocksProxy], Coroutine[object, object, None]]
 
 
 def on_sockets(is_aio: bool, turns: list[tuple[bytes, bytes]], story: Open) -> None:
