@@ -183,10 +183,7 @@ def retrying(
         budget = None
 
     def next_wait(failures: int, asked: float | None) -> float | None:
-        """Return the seconds until the next attempt; None when there is to be none."""
-        if failures >= retry.attempts:
-            return None
-        if asked is not None and retry.longest_wait is not None and asked > retry.longest_wait:
+        if not _has_another(retry, failures, asked):
             return None
         if not asked and budget is not None and not budget.spend():
             return None
@@ -227,6 +224,12 @@ def retrying(
             outcome = None  # an error and the frame that keeps it would keep each other
 
     return trying
+
+
+def _has_another(retry: Retry, failures: int, asked: float | None) -> bool:
+    """Tell whether there are attempts left, and the next one is soon enough."""
+    too_late = asked is not None and retry.longest_wait is not None and asked > retry.longest_wait
+    return failures < retry.attempts and not too_late
 
 
 def is_without_time(fault: CrlfError) -> bool:

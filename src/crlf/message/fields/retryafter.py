@@ -14,6 +14,6 @@ def parse_retry_after(text: str, now: float) -> float | None:
     text = text.strip(BLANK)
     seconds = parse_digits(text)
     if seconds is not None:
-        return float(seconds)
-    date = parse_date(text, int(now))
+        return seconds
+    date = parse_date(text, round(now))
     return None if date is None else max(0.0, date - now)
