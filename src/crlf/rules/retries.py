@@ -213,8 +213,7 @@ def retrying(
                     if not retry.rejects(response, request):
                         return response
                     outcome = response
-                    if retry.longest_wait is not None:
-                        asked = _retry_after(response, wall)
+                    asked = _retry_after(retry, response, wall)
                 wait = next_wait(attempt, asked)
                 if wait is None:
                     return _handed_back(outcome)
@@ -243,9 +242,9 @@ def _handed_back(outcome: Response | CrlfError) -> Response:
     return outcome
 
 
-def _retry_after(response: Response, wall: Callable[[], float]) -> float | None:
+def _retry_after(retry: Retry, response: Response, wall: Callable[[], float]) -> float | None:
     text = response.headers.first("retry-after")
-    if text is None:
+    if text is None or retry.longest_wait is None:
         return None
     from crlf.message.fields.retryafter import parse_retry_after  # few responses have one
 
