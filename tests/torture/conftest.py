@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -22,13 +23,15 @@ from crlf.net.aio import AioNetwork
 from crlf.net.tls import server_context, start_server_tls
 from crlf.ports import Service, Stream
 
+sys.path.insert(0, str(Path(__file__).parent))  # where bad_peer is
+
 
 @pytest.fixture
 def seed() -> int:
     """Give the seed of this run, and show it when the test fails."""
     given = os.environ.get("CRLF_SEED")
     chosen = int(given) if given else random.SystemRandom().randrange(1_000_000)
-    print(f"CRLF_SEED={chosen} plays this again")
+    sys.stdout.write(f"CRLF_SEED={chosen} plays this again\n")
     return chosen
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bad_peer import EARLY, RIGHT, WAYS, Asked, serve
 
 from crlf.client.aio import AsyncClient
 from crlf.message.errors import ConnectFailed, CrlfError
@@ -27,7 +28,6 @@ from crlf.net.scripted import END, RESET, STALL
 from crlf.ports import DEFAULT_SOCKETS, SocketSettings, Stream
 from crlf.rules.deadlines import Timeout
 from crlf.rules.ledger import PoolLimits
-from tests.torture.peer import EARLY, RIGHT, WAYS, Asked, serve
 
 SMALL = PoolLimits(total=8, per_host=4, idle=0.05)
 AT_ONCE = 30  # requests; so most of them wait for a place
@@ -80,6 +80,13 @@ class ShakyNetwork(AsyncMemoryNetwork):
     @property
     def open(self) -> int:
         return sum(not stream._is_closed for stream in self.streams)  # type: ignore[attr-defined]
+
+
+def check_error(fault: CrlfError) -> None:
+    """An error says all that errors say."""
+    assert fault.phase, repr(fault)
+    assert fault.request is not None, repr(fault)
+    assert fault.seconds is not None, repr(fault)
 
 
 class Life:
@@ -204,9 +211,7 @@ class Life:
         try:
             await kind()
         except CrlfError as fault:
-            assert fault.phase, repr(fault)
-            assert fault.request is not None, repr(fault)
-            assert fault.seconds is not None, repr(fault)
+            check_error(fault)
             self.seen[type(fault).__name__] += 1
         except BrokenUpload:
             self.seen["BrokenUpload"] += 1

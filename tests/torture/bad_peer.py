@@ -84,10 +84,8 @@ class Visit:
 
     async def body(self, head: bytes) -> bytes:
         """Read the body that a head announces."""
-        fields = dict(
-            (name.strip().lower(), value.strip())
-            for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])
-        )
+        lines = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
+        fields = {name.strip().lower(): value.strip() for name, _, value in lines}
         if fields.get(b"transfer-encoding") != b"chunked":
             return await self.exactly(int(fields.get(b"content-length", b"0")))
         pieces = []
