@@ -136,10 +136,10 @@ def test_progress_is_told_before_each_result() -> None:
     with Client(app=make_app(Watch())) as client:
         urls = ["http://a.example/1", "http://a.example/2"]
         for count, _ in enumerate(
-            gather(client, urls, {}, progress=lambda *now: told.append(now)), 1
+            gather(client, urls, {}, on_progress=lambda *now: told.append(now)), 1
         ):
             assert told[-1] == (count, 2)
-        list(gather(client, iter(urls), {}, progress=lambda *now: told.append(now)))
+        list(gather(client, iter(urls), {}, on_progress=lambda *now: told.append(now)))
     assert told == [(1, 2), (2, 2), (1, None), (2, None)]
 
 

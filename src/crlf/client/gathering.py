@@ -72,7 +72,7 @@ def gather(
     asked: Iterable[Asked],
     options: RequestOptions,
     at_once: int = AT_ONCE,
-    progress: GatherProgress | None = None,
+    on_progress: GatherProgress | None = None,
 ) -> Iterator[tuple[Asked, Outcome]]:
     """Ask for each in a few threads, and yield it with its response or CrlfError.
 
@@ -87,18 +87,18 @@ def gather(
         except CrlfError as fault:
             return fault
 
-    return _told(threads.as_they_come(ask, asked, at_once), total, progress)
+    return _told(threads.as_they_come(ask, asked, at_once), total, on_progress)
 
 
 def _told(
     results: Generator[tuple[Asked, Outcome], None, None],
     total: int | None,
-    progress: GatherProgress | None,
+    on_progress: GatherProgress | None,
 ) -> Iterator[tuple[Asked, Outcome]]:
     with closing(results):
         for count, result in enumerate(results, 1):
-            if progress is not None:
-                progress(count, total)
+            if on_progress is not None:
+                on_progress(count, total)
             yield result
 
 
@@ -107,7 +107,7 @@ def gather_async(
     asked: Iterable[Asked] | AsyncIterable[Asked],
     options: RequestOptions,
     at_once: int = AT_ONCE,
-    progress: GatherProgress | None = None,
+    on_progress: GatherProgress | None = None,
 ) -> AsyncIterator[tuple[Asked, Outcome]]:
     """Ask for each in a task, and yield it with its response or CrlfError.
 
@@ -123,18 +123,18 @@ def gather_async(
         except CrlfError as fault:
             return fault
 
-    return _told_async(tasks.as_they_come(ask, asked, at_once), total, progress)
+    return _told_async(tasks.as_they_come(ask, asked, at_once), total, on_progress)
 
 
 async def _told_async(
     results: AsyncGenerator[tuple[Asked, Outcome], None],
     total: int | None,
-    progress: GatherProgress | None,
+    on_progress: GatherProgress | None,
 ) -> AsyncIterator[tuple[Asked, Outcome]]:
     count = 0
     async with aclosing(results):
         async for result in results:
             count += 1
-            if progress is not None:
-                progress(count, total)
+            if on_progress is not None:
+                on_progress(count, total)
             yield result
