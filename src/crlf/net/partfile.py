@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from time import monotonic, sleep
 from typing import Any, Final
 
 _lock: Any
@@ -24,6 +25,7 @@ except ImportError:  # Windows, where an open file cannot be replaced or removed
 MAX_NOTE: Final = 64 * 1024  # bytes read of a note; ours are far below
 MOST_NUMBERED: Final = 9999  # name (1) to name (9999)
 _PIECE: Final = 256 * 1024
+_PATIENCE: Final = 0.5  # seconds that another download may take to let go
 _SAFE: Final = (
     getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
@@ -209,18 +211,23 @@ class PartFile:
             self.close()
 
     def _lock(self) -> None:
-        """Take the file for ourselves. Raises BlockingIOError when it is taken."""
-        if _lock is None:
-            return
-        try:
-            _lock.flock(self._file, _lock.LOCK_EX | _lock.LOCK_NB)
-        except BlockingIOError:
-            self.close()
-            raise BlockingIOError(
-                errno.EAGAIN, "another download is writing this file", self._part
-            ) from None
-        except OSError:
-            return  # a file system without locks
+        """Take the file for ourselves. Raises BlockingIOError when it is taken, and stays so.
+
+        A download that was cancelled lets go of it when its thread has written the last piece.
+        """
+        give_up = monotonic() + _PATIENCE
+        while _lock is not None:
+            try:
+                _lock.flock(self._file, _lock.LOCK_EX | _lock.LOCK_NB)
+                return
+            except BlockingIOError:
+                if monotonic() > give_up:
+                    self.close()
+                    what = "another download is writing this file"
+                    raise BlockingIOError(errno.EAGAIN, what, self._part) from None
+                sleep(0.01)
+            except OSError:
+                return  # a file system without locks
 
     def _write_note(self, note: bytes) -> None:
         """Write the note beside, and put it in its place whole. Nobody else is to read it."""

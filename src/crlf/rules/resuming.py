@@ -258,7 +258,7 @@ def can_go_on(fault: CrlfError) -> bool:
 
 def pause_before(attempt: int) -> float:
     """Return the seconds to wait before the so-manieth attempt in a row that follows a fault."""
-    return float(min(_FIRST_PAUSE * 2 ** min(attempt - 1, 16), _LONGEST_PAUSE))
+    return min(_FIRST_PAUSE * 2.0 ** min(attempt - 1, 16), _LONGEST_PAUSE)
 
 
 def lie(reason: str) -> RemoteError:
