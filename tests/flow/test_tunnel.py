@@ -100,7 +100,7 @@ def test_host_is_that_of_the_url() -> None:
 def test_the_proxys_password_goes_to_the_proxy_and_into_no_response() -> None:
     stream = ScriptedStream([OK])
     response = Going(PROXY, stream).get("http://a.example/")
-    assert sent(stream).count(f"proxy-authorization: Basic {SECRET}\r\n") == 1
+    assert sent(stream).count(f"Proxy-Authorization: Basic {SECRET}\r\n") == 1
     request = response.request
     assert request is not None
     assert "proxy-authorization" not in request.headers
@@ -174,7 +174,7 @@ def test_a_tunnel_is_asked_for_by_host_and_port() -> None:
     ask, get, again, rest = sent(stream).split("\r\n\r\n")
     assert ask == (
         "CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443"
-        f"\r\nproxy-authorization: Basic {SECRET}"
+        f"\r\nProxy-Authorization: Basic {SECRET}"
     )
     assert get == "GET /x HTTP/1.1\r\nhost: a.example"
     assert again == "GET /y HTTP/1.1\r\nhost: a.example"
@@ -369,7 +369,7 @@ def test_on_a_redirect_everybody_is_told_what_is_theirs() -> None:
     assert "Proxy-Authorization: mine" in sent(first)
     assert "mine" not in sent(second) + sent(straight)
     ask, inside = sent(second).split("\r\n\r\n", 1)
-    assert "proxy-authorization: Basic dHdvOjI=" in ask
+    assert "Proxy-Authorization: Basic dHdvOjI=" in ask
     assert "authorization" not in inside.lower()
     assert "authorization" not in sent(straight).lower()
 

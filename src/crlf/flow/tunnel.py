@@ -106,7 +106,7 @@ def _connect_head(proxy: Via, host: str, port: int) -> RequestHead:
     target = f"{in_brackets(host)}:{port}"
     fields = [("host", target)]
     if proxy.authorization is not None:
-        fields.append((_FOR_PROXY, proxy.authorization))
+        fields.append(("Proxy-Authorization", proxy.authorization))
     return RequestHead("CONNECT", target, Headers(fields))
 
 

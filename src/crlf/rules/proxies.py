@@ -80,7 +80,8 @@ class Proxy:
         self.password = password
         has_secret = bool(username or password) and not scheme.startswith("socks")
         self.authorization = basic(username or "", password or "") if has_secret else None
-        self._setter = FieldSetter("proxy-authorization")
+        # In the case that proxies know which compare the name as it stands (pproxy).
+        self._setter = FieldSetter("Proxy-Authorization")
         self._hash = hash((scheme, host, port, username, password))
 
     @classmethod
