@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from functools import partial
 
 import pytest
 
 from crlf.flow.budget import Budget
-from crlf.flow.filters import filtered, pausing
+from crlf.flow.filters import filtered
+from crlf.flow.filters import pause as wait_for
 from crlf.flow.run import run_sync
 from crlf.message.errors import CrlfError, ReadFailed, ReadTimeout, TotalTimeout
 from crlf.message.request import Request
@@ -204,7 +206,7 @@ def test_a_pause_is_made_between_two_requests() -> None:
         times.append(clock.now())
         return answer(request)
 
-    pause = pausing(network, Budget(Timeout(total=60), clock.now))
+    pause = partial(wait_for, network, Budget(Timeout(total=60), clock.now))
     response = run_sync(filtered([patient(7)], REQUEST, timed, pause))
     assert response.content == b"second"
     assert times[1] - times[0] == 7
@@ -214,7 +216,7 @@ def test_a_pause_that_does_not_fit_is_refused_at_once() -> None:
     clock = FakeClock()
     network = ScriptedNetwork([], clock)
     began = clock.now()
-    pause = pausing(network, Budget(Timeout(total=5), clock.now))
+    pause = partial(wait_for, network, Budget(Timeout(total=5), clock.now))
     response = run_sync(filtered([patient(5)], REQUEST, send, pause))
     assert response.content == b"pause: no time for a pause of 5 s: 5 s are left of 5"
     assert clock.now() == began
@@ -227,7 +229,7 @@ def test_where_nobody_waits_a_filter_is_told() -> None:
 
 def test_a_pause_reaches_a_filter_below_another() -> None:
     network = BlockingNetwork()
-    pause = pausing(network, Budget(Timeout(total=None), network.now))
+    pause = partial(wait_for, network, Budget(Timeout(total=None), network.now))
     began = network.now()
     log: list[str] = []
     response = run_sync(filtered([noting("a", log), patient(0.02)], REQUEST, send, pause))
@@ -238,7 +240,7 @@ def test_a_pause_reaches_a_filter_below_another() -> None:
 def test_a_pause_on_a_loop_leaves_the_loop_to_others() -> None:
     async def story() -> list[str]:
         network = AioNetwork()
-        pause = pausing(network, Budget(Timeout(), network.now))
+        pause = partial(wait_for, network, Budget(Timeout(), network.now))
         log: list[str] = []
 
         async def beside() -> None:
@@ -259,7 +261,7 @@ def test_a_pause_that_is_cancelled_closes_its_filters() -> None:
 
     async def story() -> None:
         network = AioNetwork()
-        pause = pausing(network, Budget(Timeout(total=None), network.now))
+        pause = partial(wait_for, network, Budget(Timeout(total=None), network.now))
         filters = [noting("a", log), patient(3600)]
         task = asyncio.create_task(filtered(filters, REQUEST, send, pause))
         await asyncio.sleep(0.01)

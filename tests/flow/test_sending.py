@@ -121,9 +121,9 @@ def test_a_streamed_response_may_take_as_long_as_it_flows() -> None:
     assert caught.value.seconds == 10.0
 
 
-def test_a_redirect_that_is_not_read_costs_its_connection_and_no_more() -> None:
-    network = ScriptedNetwork([ScriptedStream([redirect_to(b"/x")]), ScriptedStream([PLAIN])])
-    client = Client(network=network)
+def test_a_redirect_of_which_little_is_left_costs_no_connection() -> None:
+    stream = ScriptedStream([redirect_to(b"/x"), 1.0, PLAIN])
+    client = Client(network=ScriptedNetwork([stream]))
     with client.stream("GET", URL) as response:
         assert response.read() == b"ok"
         assert response.url.path == "/x"
@@ -131,15 +131,29 @@ def test_a_redirect_that_is_not_read_costs_its_connection_and_no_more() -> None:
     assert open_places(client) == 1
 
 
+def test_a_redirect_that_is_long_costs_its_connection_and_no_more() -> None:
+    long = redirect_to(b"/x").replace(b"Content-Length: 4", b"Content-Length: 99999999")
+    assert b"99999999" in long
+    first = ScriptedStream([long])
+    client = Client(network=ScriptedNetwork([first, ScriptedStream([PLAIN])]))
+    with client.stream("GET", URL) as response:
+        assert response.read() == b"ok"
+        assert first.is_closed
+    assert open_places(client) == 1
+
+
 def test_too_many_redirects_leave_nothing_open() -> None:
-    streams = [ScriptedStream([redirect_to(b"/%d" % number)]) for number in range(20)]
-    client = Client(network=ScriptedNetwork(streams))
+    script: list[Item] = []
+    for number in range(20):
+        script += [1.0, redirect_to(b"/%d" % number)]
+    stream = ScriptedStream(script)
+    client = Client(network=ScriptedNetwork([stream]))
     with pytest.raises(TooManyRedirects) as caught, client.stream("GET", URL):
         pass
     assert open_places(client) == 0
-    assert (caught.value.phase, caught.value.seconds) == ("redirect", 0.0)
+    assert (caught.value.phase, caught.value.seconds) == ("redirect", 11.0)
     assert isinstance(caught.value.request, Request)
-    assert all(stream.is_closed for stream in streams if stream.writes)
+    assert stream.is_closed
 
 
 def test_a_circle_of_redirects_says_how_long_it_went_on() -> None:

@@ -20,6 +20,9 @@ from crlf.client.streamed import StreamedResponse
 from crlf.message.status import reason_of
 from crlf.ports import Network
 
+# Which codings there are beside these is a question of packages, 2 ms that no page is worth.
+_STANDING = {"accept-encoding": "gzip, deflate"}
+
 
 def run(
     command: Command,
@@ -38,7 +41,9 @@ def run(
     target = arguments.last("output")
     try:
         with (
-            Client(verify=not arguments.has("insecure"), network=network) as client,
+            Client(
+                verify=not arguments.has("insecure"), network=network, headers=_STANDING
+            ) as client,
             client.stream(asked.method, asked.url, **asked.options) as response,
         ):
             is_silent = is_shown and target is None

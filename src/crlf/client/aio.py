@@ -27,6 +27,7 @@ class AsyncClient(Verbs[Coroutine[Any, Any, Response]]):
 
     def __init__(self, **options: Unpack[ClientOptions]) -> None:
         self._settings = settings_of(options)
+        self._proxies = proxies_of(options)  # of the environment as it is now
         self._options = options
         self._core_here: Core | None = None
 
@@ -46,7 +47,7 @@ class AsyncClient(Verbs[Coroutine[Any, Any, Response]]):
             elif network is None:
                 network = AioNetwork()
             jar = jar_of(options, network)
-            self._core_here = Core(self._settings, network, jar, proxies_of(options))
+            self._core_here = Core(self._settings, network, jar, self._proxies)
         return self._core_here
 
     async def request(
@@ -69,10 +70,8 @@ class AsyncClient(Verbs[Coroutine[Any, Any, Response]]):
         and the one between reads.
         """
         incoming, response = await self._core.open(method, url, options)
-        try:
-            yield AsyncStreamedResponse(incoming, response, self._settings.limits.body)
-        finally:
-            incoming.close()
+        async with AsyncStreamedResponse(incoming, response, self._settings.limits.body) as reply:
+            yield reply
 
     async def aclose(self) -> None:
         """Close the idle connections. The client cannot be used any more."""

@@ -23,7 +23,8 @@ def auth_filters(
         return flows
     if settings.base_url is not None:
         flows = [at_origin(settings.base_url.origin, flow) for flow in flows]
-    if settings.trust_env.netrc:
+    if settings.trust_env.netrc and settings.auth is None:
+        # Beside a flow it would answer with a password in the clear what the flow wants to prove.
         if not logins:
             logins.append(Netrc())
         flows += logins

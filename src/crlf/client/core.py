@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from crlf.client.dressing import Dressing
 from crlf.client.options import ClientSettings, RequestOptions
 from crlf.flow.budget import Budget
 from crlf.flow.dial import Dialler, Proxies
-from crlf.flow.filters import Send, filtered, pausing
+from crlf.flow.filters import Send, filtered, pause
+from crlf.flow.incoming import Arrived, Incoming
 from crlf.flow.pool import Pool
-from crlf.flow.sending import Incoming, open_response, send_through
-from crlf.message.errors import CrlfError
+from crlf.flow.sending import open_response, send_through
+from crlf.message.errors import CrlfError, TooManyRedirects
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL
@@ -73,7 +76,7 @@ class Core:
 
     async def open(
         self, method: str, url: str | URL, options: RequestOptions
-    ) -> tuple[Incoming, Response]:
+    ) -> tuple[Incoming | Arrived, Response]:
         """Send a request and return its response with the body still to come."""
         request = self._dressing.request(method, url, options)
         budget = self._budget(options, is_streamed=True)
@@ -81,13 +84,11 @@ class Core:
         opened: list[Incoming] = []
 
         async def send(request: Request) -> Response:
-            if request.extras.get(WHOLE):
-                return await send_through(pool, request, budget)
             if WHOLE in request.extras:
                 return await send_through(pool, request, budget)
             if opened:
                 # The response before this one was a redirect: its content interests nobody.
-                opened.pop().close()
+                await opened.pop().leave()
             incoming = await open_response(pool, request, budget)
             opened.append(incoming)
             return incoming.response
@@ -98,17 +99,22 @@ class Core:
             for incoming in opened:
                 incoming.close()
             raise
-        return opened[0], response
+        if opened and opened[0].request is response.request:
+            return opened[0], response
+        for incoming in opened:  # a filter hands back another one
+            incoming.close()
+        return Arrived(response, request, pool), response
 
     async def _filtered(
         self, request: Request, options: RequestOptions, budget: Budget, send: Send
     ) -> Response:
         chain = self._chain(request, options)
         try:
-            return await filtered(chain, request, send, pausing(self.network, budget))
+            return await filtered(chain, request, send, partial(pause, self.network, budget))
         except CrlfError as fault:
             if not fault.phase:  # raised by a filter, which knows no clock
-                fault.phase, fault.seconds = "redirect", budget.elapsed
+                fault.phase = "redirect" if isinstance(fault, TooManyRedirects) else "filter"
+                fault.seconds = budget.elapsed
                 fault.during(request)
             if budget.trace is not None:
                 budget.note("failed", budget.now(), fault)

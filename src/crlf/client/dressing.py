@@ -16,7 +16,7 @@ from crlf.message.headers import EMPTY, Headers
 from crlf.message.request import Request
 from crlf.message.url import URL
 from crlf.message.version import __version__
-from crlf.rules.credentials import userinfo_of
+from crlf.rules.credentials import WITHOUT, userinfo_of
 
 USER_AGENT = f"crlf/{__version__}"
 _MOST_KEPT = 512  # URLs and hosts remembered; then the memory is emptied and begins anew
@@ -40,11 +40,8 @@ class Dressing:
             url, headers = self._prepared(url) if ready is None else ready
         else:
             headers = self._fields_for(url)
-        if method == "TRACE":
-            # RFC 9110 9.3.8: it would send back what is nobody's business.
-            headers = headers.without("authorization", "cookie")
         if not options:
-            return Request(method, url, headers)
+            return Request(method, url, headers if method != "TRACE" else _traced(headers))
         params = options.get("params")
         if params:
             url = url.with_params(params)
@@ -71,7 +68,12 @@ class Dressing:
         if cookies:
             pairs = "; ".join(f"{name}={value}" for name, value in cookies.items())
             headers = headers.with_field("cookie", pairs)
-        return Request(method, url, headers, content)
+        if method == "TRACE":
+            headers = _traced(headers)
+        request = Request(method, url, headers, content)
+        if added and "authorization" not in headers and _takes_away(added, "authorization"):
+            request.extras[WITHOUT] = True
+        return request
 
     def _asking_first(self, headers: Headers, content: bytes | Body) -> Headers:
         """Add Expect for content that is long, or of which nobody knows how long it is."""
@@ -123,14 +125,22 @@ class Dressing:
     def _standing(self) -> Headers:
         """Return the fields of every request, made when the first one is."""
         if self._defaults is None:
-            self._defaults = Headers(
-                (
-                    ("accept", "*/*"),
-                    ("accept-encoding", "identity"),
-                    ("user-agent", USER_AGENT),
-                )
-            ).merged(self._settings.headers)
+            own = self._settings.headers
+            codings = "" if "accept-encoding" in own else _codings()
+            defaults = (
+                ("accept", "*/*"),
+                ("accept-encoding", codings),
+                ("user-agent", USER_AGENT),
+            )
+            self._defaults = Headers(defaults).merged(own)
         return self._defaults
+
+
+def _codings() -> str:
+    """Say which codings can be undone here."""
+    from crlf.wire.coding import available  # looks for packages, 2 ms
+
+    return ", ".join(available())
 
 
 def _standing_value(auth: Auth | None) -> str | None:
@@ -140,6 +150,18 @@ def _standing_value(auth: Auth | None) -> str | None:
     from crlf.rules.authentication import standing_value  # few authenticate
 
     return standing_value(auth)
+
+
+def _traced(headers: Headers) -> Headers:
+    """Leave out what TRACE would send back to who knows whom (RFC 9110 9.3.8)."""
+    return headers.without("authorization", "proxy-authorization", "cookie")
+
+
+def _takes_away(added: AddedHeaders, name: str) -> bool:
+    """Tell whether a user's fields say that there is to be none of this name."""
+    return isinstance(added, Mapping) and any(
+        value is None and field.lower() == name for field, value in added.items()
+    )
 
 
 def _merged(headers: Headers, added: AddedHeaders) -> Headers:

@@ -1,24 +1,11 @@
-"""Content for a request: JSON, forms, and files that stream from disk.
-
-A multipart body is a list of pieces and files whose length is known before anything is
-opened, so an upload of any size goes out in constant memory with its Content-Length.
-"""
+"""Content for a request: JSON, forms, files, or what it is given as it is."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-
-from crlf.client.options import FileInput, Files, RequestOptions
-from crlf.message.body import Body, JoinedBody, body_of
-from crlf.message.fields.media import media_type_of
+from crlf.client.options import RequestOptions
 from crlf.message.request import FORM_TYPE
 from crlf.message.url import text_pairs
-from crlf.net.files import file_part
 from crlf.wire.forms import build_form
-from crlf.wire.multipart import build_part_head, closing, new_boundary, opening
-
-Piece = bytes | tuple[int | None, Callable[[], Body]]
 
 
 def build_body(options: RequestOptions) -> tuple[object, str | None]:
@@ -39,9 +26,9 @@ def build_body(options: RequestOptions) -> tuple[object, str | None]:
         )
         return text.encode(), "application/json"
     if files is not None:
-        boundary = new_boundary()
-        parts = JoinedBody(_multipart(boundary, list(text_pairs(data or ())), files))
-        return parts, f"multipart/form-data; boundary={boundary}"
+        from crlf.client.uploads import build_multipart  # most forms have no files
+
+        return build_multipart(list(text_pairs(data or ())), files)
     if data is not None:
         _refuse_text(data)
         return build_form(text_pairs(data)), FORM_TYPE
@@ -51,34 +38,3 @@ def build_body(options: RequestOptions) -> tuple[object, str | None]:
 def _refuse_text(data: object) -> None:
     if isinstance(data, (str, bytes)):
         raise TypeError("data= is a form; for a body as it is, use content=")
-
-
-def _multipart(boundary: str, fields: list[tuple[str, str]], files: Files) -> Iterator[Piece]:
-    for name, value in fields:
-        head = opening(boundary) + build_part_head(name, None, None)
-        yield head + value.encode() + b"\r\n"
-    for name, file in files.items() if isinstance(files, Mapping) else files:
-        filename, kind, content = _file(file)
-        yield opening(boundary) + build_part_head(name, filename, kind)
-        yield content
-        yield b"\r\n"
-    yield closing(boundary)
-
-
-def _file(file: FileInput) -> tuple[str, str, Piece]:
-    """Return (filename, media type, content) of one file as users write it."""
-    if isinstance(file, (str, os.PathLike)):
-        filename, size, opener = file_part(file)
-        return filename, media_type_of(filename), (size, opener)
-    if isinstance(file, tuple):
-        filename, content = file[0], file[1]
-        kind = file[2] if len(file) == 3 else media_type_of(filename)
-        return filename, kind, _piece(content)
-    named = getattr(file, "name", None)
-    filename = os.path.basename(named) if isinstance(named, str) else "file"
-    return filename, media_type_of(filename), _piece(file)
-
-
-def _piece(content: object) -> Piece:
-    body = body_of(content)
-    return body if isinstance(body, bytes) else (body.length, lambda: body)

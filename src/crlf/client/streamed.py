@@ -13,9 +13,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Self
 
 from crlf.client.pieces import Chunks, Gathered, Lines, cut
-from crlf.flow.decoding import IncomingContent
+from crlf.flow.incoming import Arrived, Content, Incoming
 from crlf.flow.run import run_sync
-from crlf.flow.sending import Incoming
 from crlf.message.content import TextDecoder
 from crlf.message.errors import TooLarge
 from crlf.message.headers import Headers
@@ -27,14 +26,12 @@ from crlf.net.blocking import refuse_inside_loop
 class Streamed:
     """What a streamed response says before its content is read, and what `read` has left."""
 
-    def __init__(self, incoming: Incoming, response: Response, limit: int | None) -> None:
+    def __init__(self, incoming: Incoming | Arrived, response: Response, limit: int | None) -> None:
         self._incoming = incoming
         self._response = response
         self._limit = limit
         self._is_whole = False  # its content has been read, and is in the response
-        self._content = IncomingContent(
-            incoming, response.headers, incoming.limits, incoming.in_thread, response.status_code
-        )
+        self._content = _plain_or_decoded(incoming, response)
 
     @property
     def status_code(self) -> int:
@@ -117,6 +114,18 @@ class Streamed:
         if self._limit is not None and size > self._limit:
             self._incoming.close()
             raise self._incoming.completed(TooLarge("body", self._limit, 413, "RFC 9110 15.5.14"))
+
+
+def _plain_or_decoded(incoming: Incoming | Arrived, response: Response) -> Content:
+    """Return what the content is read from: the response itself, unless it is coded."""
+    headers = response.headers
+    if "content-encoding" not in headers or isinstance(incoming, Arrived):
+        return incoming
+    from crlf.flow.decoding import IncomingContent  # decoders, which plain content does without
+
+    return IncomingContent(
+        incoming, headers, incoming.limits, incoming.in_thread, response.status_code
+    )
 
 
 class StreamedResponse(Streamed):

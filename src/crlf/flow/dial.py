@@ -84,7 +84,7 @@ class Dialler:
         policy: Policy | None = None,
     ) -> None:
         self.network = network
-        self._limits = limits
+        self.limits = limits
         self._tls = tls
         self._sockets = sockets
         self._proxies = proxies
@@ -128,7 +128,7 @@ class Dialler:
             stream = await self._through(route, route.via, budget, deadline)
         if route.tls is not None:
             stream = await self._secured(stream, route.tls, route.host, budget, deadline)
-        return Connection(stream, ClientEngine(self._limits))
+        return Connection(stream, ClientEngine(self.limits))
 
     # -- the steps
 
@@ -185,7 +185,9 @@ class Dialler:
         if via.is_socks:
             host = route.host
             if not via.resolves_names:
-                host = (await self._addresses(host, route.port, deadline))[0]
+                found = await self._addresses(host, route.port, deadline)
+                # Whoever is given addresses is likelier to reach IPv4; SOCKS4 knows no other.
+                host = next((address for address in found if ":" not in address), found[0])
             stream = await network.open_socks(socks_proxy(via), host, route.port, deadline)
             budget.note("proxy", began, stream.facts)
             return stream
@@ -200,7 +202,7 @@ class Dialler:
 
         began = network.now()
         try:
-            await open_tunnel(stream, via, route.host, route.port, deadline, self._limits)
+            await open_tunnel(stream, via, route.host, route.port, deadline, self.limits)
         except BaseException:
             stream.close()
             raise

@@ -54,20 +54,20 @@ async def _refuse(seconds: float) -> None:
     raise _no_time(seconds, "nobody waits here")
 
 
-def pausing(network: Network, budget: Budget) -> Pause:
-    """Return what waits for the filters of one exchange, within its total deadline."""
+async def pause(network: Network, budget: Budget, seconds: float) -> None:
+    """Wait for a filter of an exchange.
 
-    async def pause(seconds: float) -> None:
-        """Wait. Raises TotalTimeout at once when the exchange has no time for that."""
-        until = network.now() + seconds
-        if budget.total_at is not None and until >= budget.total_at:
-            left = max(0.0, budget.total_at - network.now())
-            fault = _no_time(seconds, f"{left:.3g} s are left of {budget.timeout.total:g}")
-            fault.seconds = budget.elapsed
-            raise fault
-        await wait_until(network, until)
-
-    return pause
+    Raises TotalTimeout at once when the exchange has no time for that.
+    """
+    began = network.now()
+    until = began + seconds
+    if budget.total_at is not None and until >= budget.total_at:
+        left = max(0.0, budget.total_at - began)
+        fault = _no_time(seconds, f"{left:.3g} s are left of {budget.timeout.total:g}")
+        fault.seconds = budget.elapsed
+        raise fault
+    await wait_until(network, until)
+    budget.note("retry", began, seconds)
 
 
 async def wait_until(network: Network, moment: float) -> None:
