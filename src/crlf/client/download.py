@@ -13,7 +13,7 @@ from typing import Final, cast
 from crlf.client.core import Core
 from crlf.client.options import DownloadOptions, RequestOptions
 from crlf.flow.download import Wishes, download
-from crlf.flow.sending import Incoming
+from crlf.flow.incoming import Arrived, Incoming
 from crlf.message.errors import TotalTimeout
 from crlf.message.fields.digests import digest_of
 from crlf.message.headers import Headers
@@ -76,7 +76,7 @@ class _Asking:
         # What an unfinished file is known by.
         self.url = core._dressing.request("GET", url, self._options).url
 
-    async def ask(self, fields: list[tuple[str, str]]) -> tuple[Incoming, Response]:
+    async def ask(self, fields: list[tuple[str, str]]) -> tuple[Incoming | Arrived, Response]:
         """Send the request with these fields over the user's."""
         headers: list[tuple[str, str | None]] = [*self._headers, *fields]
         options: RequestOptions = {**self._options, "headers": headers}

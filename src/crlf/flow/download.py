@@ -15,7 +15,7 @@ from typing import Final, Literal, Protocol, TypeVar
 from crlf.flow.bodies import Lent, refuse_over
 from crlf.flow.decoding import IncomingContent
 from crlf.flow.filters import wait_until
-from crlf.flow.sending import Incoming
+from crlf.flow.incoming import Arrived, Incoming
 from crlf.message.body import Progress
 from crlf.message.errors import (
     CrlfError,
@@ -59,8 +59,9 @@ _MANY: Final = 512  # pieces handed to the disk at once, however small; IOV_MAX 
 _ERROR_SHOWN: Final = 64 * 1024  # bytes kept of an error's content
 _EVERY: Final = 0.05  # seconds between two reports of progress
 
+Source = Incoming | Arrived
 # Sends the download's request with some more fields, and returns its response's head.
-Ask = Callable[[list[tuple[str, str]]], Awaitable[tuple[Incoming, Response]]]
+Ask = Callable[[list[tuple[str, str]]], Awaitable[tuple[Source, Response]]]
 
 
 class Part(Protocol):
@@ -249,7 +250,7 @@ class _Downloading:
             incoming.close()
 
     async def _take_answer(
-        self, kept: Kept | None, incoming: Incoming, response: Response
+        self, kept: Kept | None, incoming: Source, response: Response
     ) -> Outcome:
         match judge(kept, response.status_code, response.headers):
             case Whole(etag, total):
@@ -293,7 +294,7 @@ class _Downloading:
     # -- content
 
     async def _receive(
-        self, incoming: Incoming, response: Response, end: int | None, of_it: Digest | None = None
+        self, incoming: Source, response: Response, end: int | None, of_it: Digest | None = None
     ) -> None:
         """Take an answer's content to its end.
 
@@ -374,13 +375,13 @@ class _Useless(Exception):
         self.reason = reason
 
 
-def _content(incoming: Incoming, response: Response) -> IncomingContent:
+def _content(incoming: Source, response: Response) -> IncomingContent:
     """Return an answer's content: decoded, for a server may code what nobody asked it to."""
     limits, in_thread = incoming.limits, incoming.in_thread
     return IncomingContent(incoming, response.headers, limits, in_thread, response.status_code)
 
 
-async def _refusal(incoming: Incoming, response: Response) -> StatusError:
+async def _refusal(incoming: Source, response: Response) -> StatusError:
     """Return the error for an answer without content to save, with what it says for itself."""
     content = _content(incoming, response)
     pieces: list[bytes] = []

@@ -6,16 +6,12 @@ changes nothing of what is sent: the same bytes in the same order, with the same
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
-from crlf.message.body import PIECE, Body, IterableBody, body_of
+from crlf.message.body import PIECE, Body, IterableBody, Progress, body_of
 from crlf.message.response import Response
 from crlf.values import frozen
-
-# Told the bytes so far, and those in all, None while nobody knows. What it returns is ignored,
-# what it raises ends the transfer.
-Progress = Callable[[int, int | None], object]
 
 
 class WatchedBody:
