@@ -25,6 +25,7 @@ from crlf.ports import SocksProxy, Stream
 
 T = TypeVar("T")
 MAX_WORD = 255  # bytes of a user name or password; RFC 1929 2
+_INSTALL = "pip install 'crlf[socks]'"
 _FOREVER = 1e9  # seconds; to the library None means 60
 _GRACE = 1.0  # seconds that the library's clock runs longer than the stream's
 # What the proxy says of the host that it was sent to (RFC 1928 6): no network, no host, refused,
@@ -55,6 +56,8 @@ class _Wire:
         data, self._arrived = self._arrived[:size], self._arrived[size:]
         return data
 
+    write_all, read_exact = write, read_exactly  # python-socks before 3 calls them so
+
     def check_end(self) -> None:
         """Raise ProxyFailed when more has come than belongs to the conversation."""
         if self._arrived:
@@ -81,6 +84,8 @@ class _SteppedWire:
     def read_exactly(self, size: int) -> bytes:
         """Return so many bytes."""
         return _stepped(self._wire.read_exactly(size))
+
+    write_all, read_exact = write, read_exactly
 
     def close(self) -> None:
         """Leave that to whoever opened it."""
@@ -155,8 +160,7 @@ async def _asked(
         try:
             await talking(wire)
         except ImportError:
-            why = "needs the package python-socks: pip install 'crlf[socks]'"
-            raise _failed(proxy, why) from None
+            raise _failed(proxy, f"needs the package python-socks: {_INSTALL}") from None
         except Exception as fault:
             raise _translated(fault, proxy, host, port) from None
         wire.check_end()
@@ -207,6 +211,8 @@ def _translated(fault: Exception, proxy: SocksProxy, host: str, port: int) -> Cr
         return ConnectFailed(
             f"cannot find {host}: {fault.strerror or type(fault).__name__}", phase="dns"
         )
+    if isinstance(fault, (AttributeError, TypeError)):
+        return _failed(proxy, f"needs another version of python-socks: {_INSTALL}")
     return _failed(proxy, "does not answer as a SOCKS proxy does")
 
 
