@@ -12,6 +12,7 @@ HOMES = {
     "crlf.client.once": (
         "delete", "get", "head", "options", "patch", "post", "put", "request", "stream",
     ),
+    "crlf.message.body": ("Progress",),
     "crlf.message.errors": (
         "BadParameter", "BadSignature", "BadUrl", "BlockedAddress", "ConnectFailed",
         "ConnectTimeout", "CrlfError", "DecodingError", "DigestMismatch", "LocalError", "Malformed",
@@ -20,16 +21,29 @@ HOMES = {
         "TransportError", "WriteFailed", "WriteTimeout",
     ),
     "crlf.message.headers": ("Headers",),
+    "crlf.message.link": ("Link",),
+    "crlf.message.progress": ("Download",),
     "crlf.message.request": ("Request",),
     "crlf.message.response": ("Response",),
     "crlf.message.url": ("URL",),
     "crlf.message.version": ("__version__",),
+    "crlf.client.options": ("ClientOptions", "DownloadOptions", "RequestOptions", "TrustEnv"),
+    "crlf.net.netrc": ("Netrc",),
+    "crlf.rules.addresses": ("Policy", "public_only"),
+    "crlf.rules.cookiejar": ("CookieJar",),
+    "crlf.rules.credentials": ("Basic", "Bearer"),
     "crlf.rules.deadlines": ("Patience", "Timeout"),
+    "crlf.rules.digest": ("Digest",),
+    "crlf.rules.filters": ("After", "Filter"),
     "crlf.rules.ledger": ("PoolLimits",),
+    "crlf.rules.proxies": ("Proxy",),
+    "crlf.rules.retries": ("Retry",),
+    "crlf.rules.tracing": ("Step",),
     "crlf.server.answers": ("Refused", "file", "html", "json", "redirect", "text"),
     "crlf.server.app": ("App",),
     "crlf.server.supervisor": ("Server", "running", "serve"),
     "crlf.wire.limits": ("Limits",),
+    "crlf.wire.sse": ("ServerSentEvent", "build_event"),
 }  # fmt: skip
 
 __all__, __getattr__, __dir__ = exporting(__name__, HOMES)

@@ -10,6 +10,11 @@ from crlf.client.once import post as post
 from crlf.client.once import put as put
 from crlf.client.once import request as request
 from crlf.client.once import stream as stream
+from crlf.client.options import ClientOptions as ClientOptions
+from crlf.client.options import DownloadOptions as DownloadOptions
+from crlf.client.options import RequestOptions as RequestOptions
+from crlf.client.options import TrustEnv as TrustEnv
+from crlf.message.body import Progress as Progress
 from crlf.message.errors import BadParameter as BadParameter
 from crlf.message.errors import BadSignature as BadSignature
 from crlf.message.errors import BadUrl as BadUrl
@@ -37,13 +42,27 @@ from crlf.message.errors import TransportError as TransportError
 from crlf.message.errors import WriteFailed as WriteFailed
 from crlf.message.errors import WriteTimeout as WriteTimeout
 from crlf.message.headers import Headers as Headers
+from crlf.message.link import Link as Link
+from crlf.message.progress import Download as Download
 from crlf.message.request import Request as Request
 from crlf.message.response import Response as Response
 from crlf.message.url import URL as URL
 from crlf.message.version import __version__ as __version__
+from crlf.net.netrc import Netrc as Netrc
+from crlf.rules.addresses import Policy as Policy
+from crlf.rules.addresses import public_only as public_only
+from crlf.rules.cookiejar import CookieJar as CookieJar
+from crlf.rules.credentials import Basic as Basic
+from crlf.rules.credentials import Bearer as Bearer
 from crlf.rules.deadlines import Patience as Patience
 from crlf.rules.deadlines import Timeout as Timeout
+from crlf.rules.digest import Digest as Digest
+from crlf.rules.filters import After as After
+from crlf.rules.filters import Filter as Filter
 from crlf.rules.ledger import PoolLimits as PoolLimits
+from crlf.rules.proxies import Proxy as Proxy
+from crlf.rules.retries import Retry as Retry
+from crlf.rules.tracing import Step as Step
 from crlf.server.answers import Refused as Refused
 from crlf.server.answers import file as file
 from crlf.server.answers import html as html
@@ -55,38 +74,58 @@ from crlf.server.supervisor import Server as Server
 from crlf.server.supervisor import running as running
 from crlf.server.supervisor import serve as serve
 from crlf.wire.limits import Limits as Limits
+from crlf.wire.sse import ServerSentEvent as ServerSentEvent
+from crlf.wire.sse import build_event as build_event
 
 __all__ = [
     "URL",
+    "After",
     "App",
     "AsyncClient",
     "BadParameter",
     "BadSignature",
     "BadUrl",
+    "Basic",
+    "Bearer",
     "BlockedAddress",
     "Client",
+    "ClientOptions",
     "ConnectFailed",
     "ConnectTimeout",
+    "CookieJar",
     "CrlfError",
     "DecodingError",
+    "Digest",
     "DigestMismatch",
+    "Download",
+    "DownloadOptions",
+    "Filter",
     "Headers",
     "Limits",
+    "Link",
     "LocalError",
     "Malformed",
+    "Netrc",
     "Patience",
+    "Policy",
     "PoolLimits",
     "PoolTimeout",
+    "Progress",
     "ProtocolError",
+    "Proxy",
     "ProxyFailed",
     "ReadFailed",
     "ReadTimeout",
     "Refused",
     "RemoteError",
     "Request",
+    "RequestOptions",
     "Response",
+    "Retry",
     "Server",
+    "ServerSentEvent",
     "StatusError",
+    "Step",
     "TimedOut",
     "Timeout",
     "TlsFailed",
@@ -94,9 +133,11 @@ __all__ = [
     "TooManyRedirects",
     "TotalTimeout",
     "TransportError",
+    "TrustEnv",
     "WriteFailed",
     "WriteTimeout",
     "__version__",
+    "build_event",
     "delete",
     "file",
     "get",
@@ -106,6 +147,7 @@ __all__ = [
     "options",
     "patch",
     "post",
+    "public_only",
     "put",
     "redirect",
     "request",

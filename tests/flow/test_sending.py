@@ -39,7 +39,7 @@ from crlf.message.errors import (
 from crlf.message.request import Request
 from crlf.net.aiostream import AioStream, Sweep
 from crlf.net.loops import new_loop
-from crlf.net.memory import Shape
+from crlf.net.memorystream import Shape
 from crlf.net.scripted import END, STALL, Fault, Item, ScriptedNetwork, ScriptedStream
 from crlf.rules.cookiejar import CookieJar
 from crlf.rules.deadlines import Timeout

@@ -31,7 +31,7 @@ from crlf.message.errors import (
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.net.memory import join
+from crlf.net.memorystream import join
 from crlf.net.scripted import END, RESET, STALL, Fault, Item, ScriptedStream
 from crlf.rules.deadlines import Patience
 from crlf.wire.h1.client import ClientEngine

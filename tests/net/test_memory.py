@@ -13,7 +13,8 @@ import pytest
 from crlf.flow.run import run_sync
 from crlf.message.errors import ReadFailed, ReadTimeout, WriteFailed, WriteTimeout
 from crlf.net.aio import in_thread
-from crlf.net.memory import AsyncMemoryNetwork, MemoryNetwork, Shape, join
+from crlf.net.memory import AsyncMemoryNetwork, MemoryNetwork
+from crlf.net.memorystream import Shape, join
 from crlf.net.scripted import END, RESET, STALL, UNENCRYPTED
 from crlf.ports import DEFAULT_TLS, Stream
 

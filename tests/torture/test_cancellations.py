@@ -23,7 +23,8 @@ from crlf.client.aio import AsyncClient
 from crlf.message.errors import ConnectFailed, CrlfError
 from crlf.net.aio import AioNetwork
 from crlf.net.loops import new_loop
-from crlf.net.memory import AsyncMemoryNetwork, Shape
+from crlf.net.memory import AsyncMemoryNetwork
+from crlf.net.memorystream import Shape
 from crlf.net.scripted import END, RESET, STALL
 from crlf.ports import DEFAULT_SOCKETS, SocketSettings, Stream
 from crlf.rules.deadlines import Timeout

@@ -15,7 +15,7 @@ from crlf.cli.environment import Environment
 from crlf.cli.exits import BROKE, OK, REDIRECTED, REFUSED
 from crlf.cli.output import FileOutput, Output, StreamOutput, TerminalOutput, count
 from crlf.cli.terminal import Style, harmless_line
-from crlf.client.blocking import Client
+from crlf.client.plain import PlainClient
 from crlf.client.streamed import StreamedResponse
 from crlf.message.status import reason_of
 from crlf.ports import Network
@@ -41,7 +41,7 @@ def run(
     target = arguments.last("output")
     try:
         with (
-            Client(
+            PlainClient(
                 verify=not arguments.has("insecure"), network=network, headers=_STANDING
             ) as client,
             client.stream(asked.method, asked.url, **asked.options) as response,

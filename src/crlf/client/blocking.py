@@ -1,4 +1,4 @@
-"""The blocking client: a coat over the core in which nothing ever suspends.
+"""The blocking client, whole: requests, and what is built on them.
 
 A Client may be shared by threads. It keeps connections, cookies and options; close it, or use
 it in a `with` block.
@@ -6,68 +6,74 @@ it in a `with` block.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
+from os import PathLike
 from typing import Unpack
 
-from crlf.client.core import Core
-from crlf.client.options import ClientOptions, RequestOptions
-from crlf.client.settings import jar_of, proxies_of, settings_of
-from crlf.client.streamed import StreamedResponse
-from crlf.client.verbs import Verbs
+from crlf.client.download import save
+from crlf.client.events import Events, event_source
+from crlf.client.gathering import AT_ONCE, Asked, GatherProgress, Outcome, gather
+from crlf.client.options import DownloadOptions, RequestOptions
+from crlf.client.pages import NextPage, Trail, by_link, pages
+from crlf.client.plain import PlainClient
+from crlf.flow.events import MOST_FAILURES
 from crlf.flow.run import run_sync
+from crlf.message.progress import Download
 from crlf.message.response import Response
 from crlf.message.url import URL
-from crlf.net.blocking import BlockingNetwork, refuse_inside_loop
-from crlf.rules.cookiejar import CookieJar
+from crlf.net.blocking import refuse_inside_loop
 
 
-class Client(Verbs[Response]):
-    """An HTTP client; see ClientOptions for what it takes."""
+class Client(PlainClient):
+    """An HTTP client; see ClientOptions for what it takes. Threads may share one."""
 
-    def __init__(self, **options: Unpack[ClientOptions]) -> None:
-        settings = settings_of(options)
-        network, app = options.get("network"), options.get("app")
-        if app is not None:
-            from crlf.client.inside import memory_network  # it brings asyncio, 60 ms
+    def download(
+        self, url: str | URL, path: str | PathLike[str], **options: Unpack[DownloadOptions]
+    ) -> Download:
+        """Fetch a URL into a file, whole or not at all; see DownloadOptions.
 
-            network = memory_network(app)
-        elif network is None:
-            network = BlockingNetwork()
-        jar = jar_of(options, network)
-        self._core = Core(settings, network, jar, proxies_of(options))
-
-    @property
-    def cookies(self) -> CookieJar:
-        """The cookies that servers have set."""
-        return self._core.cookies
-
-    def request(self, method: str, url: str | URL, **options: Unpack[RequestOptions]) -> Response:
-        """Send a request and return its response, whole.
-
-        Raises CrlfError: BadUrl, ConnectFailed, TlsFailed, a Timeout, RemoteError for a broken
-        response, TooLarge; a status of 4xx or 5xx is a response like any other.
+        An interrupted download is taken up again where it stopped. Raises CrlfError (StatusError,
+        DigestMismatch ...), FileExistsError, OSError.
         """
         refuse_inside_loop()
-        return run_sync(self._core.request(method, url, options))
+        return run_sync(save(self._core, url, path, options))
 
-    def stream(
-        self, method: str, url: str | URL, **options: Unpack[RequestOptions]
-    ) -> StreamedResponse:
-        """Send a request and return its response with the content still to come.
+    def events(
+        self,
+        url: str | URL,
+        *,
+        reconnect: bool = True,
+        last_event_id: str = "",
+        failures: int | None = MOST_FAILURES,
+        **options: Unpack[RequestOptions],
+    ) -> Events:
+        """Give a server's events (server-sent events) as they come; see event_source."""
+        return Events(
+            event_source(
+                self._core, url, options,
+                reconnect=reconnect, last_event_id=last_event_id, failures=failures,
+            )
+        )  # fmt: skip
 
-        Use it in a `with` block; the client's total timeout does not apply, only one given here
-        does, and the one between reads.
-        """
-        refuse_inside_loop()
-        incoming, response = run_sync(self._core.open(method, url, options))
-        return StreamedResponse(incoming, response, self._core.settings.limits.body)
+    def pages(
+        self,
+        url: str | URL,
+        *,
+        next_page: NextPage = by_link,
+        limit: int | None = None,
+        origins: Collection[str] = (),
+        **options: Unpack[RequestOptions],
+    ) -> Iterator[Response]:
+        """Yield the pages of a list, each when it is asked for; see Trail."""
+        return pages(self, url, options, Trail(next_page, limit, origins))
 
-    def close(self) -> None:
-        """Close the idle connections. The client cannot be used any more."""
-        self._core.close()
-        run_sync(self._core.network.aclose())
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def gather(
+        self,
+        asked: Iterable[Asked],
+        *,
+        at_once: int = AT_ONCE,
+        on_progress: GatherProgress | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Iterator[tuple[Asked, Outcome]]:
+        """Ask for many, so many at once; yield each with its response or error, as they come."""
+        return gather(self, asked, options, at_once, on_progress)

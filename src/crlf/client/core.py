@@ -74,6 +74,10 @@ class Core:
 
         return await self._filtered(request, options, budget, send)
 
+    def url_of(self, url: str | URL, options: RequestOptions) -> URL:
+        """Return the URL that would be asked. Raises BadUrl."""
+        return self._dressing.request("GET", url, options).url
+
     async def open(
         self, method: str, url: str | URL, options: RequestOptions
     ) -> tuple[Incoming | Arrived, Response]:

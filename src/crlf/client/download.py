@@ -74,7 +74,7 @@ class _Asking:
         self._began = core.network.now()
         self._asked = url
         # What an unfinished file is known by.
-        self.url = core._dressing.request("GET", url, self._options).url
+        self.url = core.url_of(url, self._options)
 
     async def ask(self, fields: list[tuple[str, str]]) -> tuple[Incoming | Arrived, Response]:
         """Send the request with these fields over the user's."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Unpack
 
-from crlf.client.blocking import Client
 from crlf.client.options import RequestOptions
+from crlf.client.plain import PlainClient
 from crlf.client.streamed import StreamedResponse
 from crlf.message.response import Response
 from crlf.message.url import URL
@@ -21,7 +21,7 @@ def request(method: str, url: str | URL, **options: Unpack[RequestOptions]) -> R
 
     Raises CrlfError; a status of 4xx or 5xx is a response like any other.
     """
-    with Client() as client:
+    with PlainClient() as client:
         return client.request(method, url, **options)
 
 
@@ -30,7 +30,7 @@ def stream(
     method: str, url: str | URL, **options: Unpack[RequestOptions]
 ) -> Iterator[StreamedResponse]:
     """Send a request and give its response with the content still to come, for a `with` block."""
-    with Client() as client, client.stream(method, url, **options) as response:
+    with PlainClient() as client, client.stream(method, url, **options) as response:
         yield response
 
 

@@ -26,11 +26,10 @@ from crlf.message.errors import (
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.ports import InThread
+from crlf.rules.retries import IDEMPOTENT, can_send_again
 
 T = TypeVar("T")
 Step = Callable[[ClientConnection, Request, Budget, InThread], Awaitable[T]]
-
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"})  # 9110 9.2.2
 
 
 async def send_through(pool: Pool, request: Request, budget: Budget) -> Response:
@@ -127,12 +126,11 @@ def _is_harmless(
     closed = isinstance(fault, (ReadFailed, WriteFailed)) or (
         isinstance(fault, RemoteError) and fault.rule == "RFC 9112 8"
     )
-    body = request.body
     return (
         closed
         and connection.received == before
         and request.method in IDEMPOTENT
-        and (isinstance(body, bytes) or body.can_send_again)
+        and can_send_again(request)
     )
 
 

@@ -13,6 +13,7 @@ from crlf.message.body import Body, body_of
 from crlf.message.errors import StatusError
 from crlf.message.facts import StreamFacts, TlsFacts
 from crlf.message.headers import EMPTY, Headers
+from crlf.message.link import Link
 from crlf.message.message import Message
 from crlf.message.request import Request
 from crlf.message.status import reason_of
@@ -154,6 +155,13 @@ class Response(Message):
     def tls(self) -> TlsFacts | None:
         """What TLS agreed on: version, cipher, alpn; None without TLS."""
         return None if self.facts is None else self.facts.tls
+
+    @property
+    def links(self) -> Mapping[str, Link]:
+        """The links of the Link fields by relation, the first of each (RFC 8288)."""
+        from crlf.message.fields.links import links_of  # few responses have any
+
+        return links_of(self.headers, self.url)
 
     # -- copies
 

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from crlf.message.errors import BadUrl
-from crlf.message.fields.disposition import parse_extended
 from crlf.message.grammar import BLANK, QUOTED, TOKEN, unquote
 from crlf.message.headers import Headers
+from crlf.message.link import Link
 from crlf.message.url import URL
 from crlf.patterns import pattern
-from crlf.values import frozen
 
 MAX_LINKS: Final = 256  # of one response; pages that preload all they need have some dozens
 
@@ -24,43 +23,6 @@ _GAP = pattern(r"[ \t,]*")  # between two links; empty members are skipped (RFC 
 _NAME = pattern(rf"[ \t]*;[ \t]*(?:({TOKEN.pattern})[ \t]*(=[ \t]*)?)?")
 _BARE = pattern(r'[^ \t;,"]*')  # what is no token, as text/css, is what many servers send
 _REST = pattern(r'[^,"]*')
-
-
-@frozen
-class Link:
-    """A link: where to, in which relations, and what else it says.
-
-    rel: relation types in lower case, as ("next",). params: every other parameter in order, names
-    in lower case, values unquoted and one character a byte; rel itself is not among them. anchor:
-    what the link is about where that is not the response's own URL.
-    """
-
-    url: URL
-    rel: tuple[str, ...]
-    params: tuple[tuple[str, str], ...] = ()
-    anchor: URL | None = None
-
-    def param(self, name: str) -> str | None:
-        """The first value of a parameter, name in lower case, or None."""
-        return next((value for key, value in self.params if key == name), None)
-
-    @property
-    def title(self) -> str | None:
-        """What to call it; title* where that can be read (RFC 8288 3.4.1)."""
-        extended = self.param("title*")
-        read = None if extended is None else parse_extended(extended)
-        plain = self.param("title")
-        return plain if read is None else read
-
-    @property
-    def type(self) -> str | None:
-        """A hint at the media type of what is there."""
-        return self.param("type")
-
-    @property
-    def hreflang(self) -> tuple[str, ...]:
-        """Hints at the languages of what is there."""
-        return tuple([value for key, value in self.params if key == "hreflang"])
 
 
 def links_of(headers: Headers, base: URL) -> Mapping[str, Link]:
