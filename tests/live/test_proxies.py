@@ -318,7 +318,10 @@ def test_tinyproxy_forwards_and_keeps_its_password(ask: Ask, tinyproxy: int, wor
     proxy = f"http://{USER}:{PASSWORD}@127.0.0.1:{relay.port}"
     assert texts(ask(f"{world.http}/a?b", f"{world.http}/c", proxy=proxy)) == ["/a?b", "/c"]
     assert relay.all.startswith(f"GET {world.http}/a?b HTTP/1.1\r\n".encode())
-    assert relay.all.count(b"Proxy-Authorization: " + BASIC) == 2
+    # At least two: tinyproxy closes after each, and what it did not read is sent once more.
+    asked = relay.all.count(b"GET http://localhost:")
+    assert asked >= 2
+    assert relay.all.count(b"\r\nProxy-Authorization: " + BASIC) == asked
     assert b"/a?b" in world.plain.all
     assert b"authorization" not in world.plain.all.lower()
 
