@@ -30,6 +30,7 @@ from crlf.net.racing import (
     too_late,
     unix_socket,
     unreachable,
+    words_of,
 )
 from crlf.ports import SocketSettings
 from crlf.rules.eyeballs import Race
@@ -165,7 +166,9 @@ async def _attempt(
             opened.close()
             raise
     except OSError as fault:
-        race.failed(reason_of(fault))
+        # asyncio puts its own text, with the address, where the system's should be.
+        code = fault.errno if "Connect call failed" in str(fault) else None
+        race.failed(reason_of(fault) if code is None else words_of(code))
         return None
     return opened
 

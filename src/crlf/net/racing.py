@@ -36,6 +36,7 @@ _KEEPALIVE = [
 # Linux: the port is chosen at connect, when it need be free only for that peer.
 _BIND_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24) if sys.platform == "linux" else None
 _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR)
+_UNIX = getattr(socket, "AF_UNIX", None)
 _FULL = 0.01  # seconds between two knocks at a Unix socket that takes no more connections now
 
 
@@ -60,7 +61,7 @@ def _bind(opened: socket.socket, address: str) -> None:
     try:
         opened.bind(own[1])
     except OSError as fault:
-        raise OSError(fault.errno, f"cannot connect from {address}: {reason_of(fault)}") from None
+        raise OSError(f"cannot connect from {address}: {reason_of(fault)}") from None
 
 
 def settle(opened: socket.socket, settings: SocketSettings) -> None:
@@ -210,7 +211,13 @@ def _lose(
 ) -> None:
     del under_way[opened]
     opened.close()
-    race.failed(os.strerror(code))
+    race.failed(words_of(code))
+
+
+def words_of(code: int) -> str:
+    """Say what an error number means; Windows has a table of its own for sockets."""
+    windows: dict[int, str] = getattr(socket, "errorTab", {})
+    return windows.get(code) or os.strerror(code)
 
 
 # --- Unix domain sockets -------------------------------------------------------------------------
@@ -233,10 +240,9 @@ def open_unix(path: str, deadline: float | None) -> socket.socket:
 
 def unix_socket() -> socket.socket:
     """Make a Unix domain socket that does not block. Raises ConnectFailed where there are none."""
-    family = getattr(socket, "AF_UNIX", None)
-    if family is None:
+    if _UNIX is None:
         raise ConnectFailed("this system has no Unix domain sockets", phase="connect")
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened = socket.socket(_UNIX, socket.SOCK_STREAM)
     opened.setblocking(False)
     return opened
 
