@@ -15,6 +15,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from itertools import count, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ import pytest
 from crlf.client.aio import AsyncClient
 from crlf.client.blocking import Client
 from crlf.flow.run import run_sync
-from crlf.message.errors import CrlfError, ReadFailed, RemoteError, TooLarge
+from crlf.message.errors import CrlfError, ReadFailed, RemoteError, TooLarge, TotalTimeout
 from crlf.net.loops import new_loop
 
 CASES = Path(__file__).resolve().parents[1] / "wire" / "cases"
@@ -665,6 +666,37 @@ def test_what_never_ends_is_given_up_early(
     assert liar.sent < 8_000_000  # what the buffers of the system take, and no more
 
 
+@pytest.mark.parametrize(
+    "play",
+    [
+        *CLIENTS[:2],
+        pytest.param(
+            on_loop(new_loop),
+            id="AsyncClient, as installed",
+            marks=pytest.mark.xfail(
+                find_spec("uvloop") is not None,
+                reason="libuv reads on and on before it looks at a timer, and no read looks itself",
+                strict=True,
+            ),
+        ),
+    ],
+)
+def test_dust_that_comes_without_a_pause_is_late_all_the_same(
+    play: Callable[[Story, Liar], None], liar: Liar
+) -> None:
+    """There is always something to read, so nobody ever waits; the total deadline holds."""
+    liar.lies = [endless("dust", ANY_CHUNKS, b"1\r\nx\r\n" * 1000)]
+
+    async def story(face: Face) -> None:
+        began = time.monotonic()
+        with pytest.raises(TotalTimeout):
+            await face.whole("GET", "lie/0", timeout=0.3)
+        assert time.monotonic() - began < 1.5
+        await face.next_is_right()
+
+    play(story, liar)
+
+
 @pytest.mark.long
 @both
 def test_a_million_chunks_of_one_byte_are_read_in_little_memory(
@@ -682,7 +714,7 @@ def test_a_million_chunks_of_one_byte_are_read_in_little_memory(
     ]
 
     async def story(face: Face) -> None:
-        assert await face.whole("GET", "lie/0") == (200, b"x" * 1_000_000)
+        assert await face.whole("GET", "lie/0", timeout=60) == (200, b"x" * 1_000_000)
 
     play(story, liar)
     tracemalloc.start()
