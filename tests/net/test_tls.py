@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
@@ -16,11 +17,13 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
+from crlf.client.blocking import Client
 from crlf.flow.run import run_sync
 from crlf.message.errors import ConnectTimeout, ReadFailed, TlsFailed, WriteFailed
 from crlf.net import trust
+from crlf.net.aio import AioNetwork
 from crlf.net.blocking import BlockingNetwork, BlockingStream
-from crlf.net.scripted import RESET, ScriptedStream
+from crlf.net.scripted import END, RESET, ScriptedStream
 from crlf.net.tls import TlsStream, server_context, start_client_tls, start_server_tls
 from crlf.ports import DEFAULT_TLS, TlsSettings
 from crlf.values import replace
@@ -261,6 +264,204 @@ def test_nobody_is_asked_for_a_password(tmp_path, papers) -> None:
     (tmp_path / "locked.key").write_bytes(locked)
     with pytest.raises(TlsFailed, match="is encrypted"):
         server_context(papers.certificate, str(tmp_path / "locked.key"))
+
+
+# --- what settings say ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_contexts(monkeypatch) -> None:
+    """Forget the contexts that other tests have made."""
+    monkeypatch.setattr(trust, "_contexts", {})
+
+
+@pytest.mark.rfc("8996", "1")
+@pytest.mark.parametrize("spoken", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("minimum", ["1.2", "1.3"])
+def test_the_oldest_version_is_what_was_asked_for(papers, spoken, minimum) -> None:
+    context = server_context(papers.certificate)
+    context.maximum_version = spoken
+    settings = replace(papers.trusted, minimum=minimum)
+    if minimum == "1.2" or spoken is ssl.TLSVersion.TLSv1_3:
+        assert talk(handshake(settings, "localhost"), python_server(context)) == []
+        return
+    with pytest.raises(TlsFailed, match="refuses the versions of TLS that are allowed here"):
+        talk(handshake(settings, "localhost"), python_server(context))
+
+
+@pytest.mark.parametrize("minimum", ["1.1", "1.0", "", "TLSv1_2", "2"])
+def test_an_older_version_cannot_be_asked_for(minimum) -> None:
+    with pytest.raises(TlsFailed, match=r"may be 1\.2 or 1\.3"):
+        trust.client_context(TlsSettings(minimum=minimum))
+
+
+@pytest.mark.usefixtures("no_contexts")
+def test_the_environment_names_no_authorities_where_it_is_not_trusted(papers, monkeypatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", papers.authority)
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    context = server_context(papers.certificate)
+    assert talk(handshake(DEFAULT_TLS, "localhost"), python_server(context)) == []
+    with pytest.raises(TlsFailed, match="an authority that is not trusted here"):
+        talk(handshake(TlsSettings(trust_env=False), "localhost"), note([], papers))
+
+
+@pytest.mark.usefixtures("no_contexts")
+@pytest.mark.parametrize("by_folder", [True, False])
+def test_without_the_environment_it_is_the_systems_authorities(monkeypatch, by_folder) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    assert trust.system_context(trust_env=True).get_ca_certs() == []
+    folder = trust.hashed_folder(trust_env=False)
+    if by_folder:
+        assert folder == ssl.get_default_verify_paths().openssl_capath or folder is None
+        return
+    monkeypatch.setattr(trust, "hashed_folder", lambda *_: None)
+    bundles = [ssl.get_default_verify_paths().openssl_cafile, *trust._BUNDLES]
+    if not any(map(os.path.isfile, bundles)):
+        pytest.skip("no authorities here")
+    assert len(trust.system_context(trust_env=False).get_ca_certs()) > 10
+
+
+@pytest.mark.usefixtures("no_contexts")
+def test_the_environment_logs_no_keys_where_it_is_not_trusted(
+    papers, tmp_path, monkeypatch
+) -> None:
+    log = tmp_path / "keys"
+    context = server_context(papers.certificate)
+    monkeypatch.setenv("SSLKEYLOGFILE", str(log))
+    settings = replace(papers.trusted, trust_env=False)
+    talk(handshake(settings, "localhost"), python_server(context))
+    assert not log.exists()
+
+
+def test_no_verification_is_for_those_settings_alone(papers) -> None:
+    """verify=False has a context of its own, and one that verifies is not touched by it."""
+    unsafe = trust.client_context(TlsSettings(verify=False))
+    safe = trust.client_context(papers.trusted)
+    assert (unsafe.verify_mode, unsafe.check_hostname) == (ssl.CERT_NONE, False)
+    assert (safe.verify_mode, safe.check_hostname) == (ssl.CERT_REQUIRED, True)
+    talk(
+        handshake(TlsSettings(verify=False), "x.example"),
+        python_server(server_context(papers.expired)),
+    )
+    with pytest.raises(TlsFailed, match="it has expired"):
+        talk(handshake(papers.trusted, "localhost"), python_server(server_context(papers.expired)))
+
+
+def test_an_encrypted_key_of_a_clients_is_named(tmp_path, papers) -> None:
+    key = serialization.load_pem_private_key(Path(papers.client).read_bytes(), None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    (tmp_path / "locked.key").write_bytes(locked)
+    settings = TlsSettings(certificate=papers.client, key=str(tmp_path / "locked.key"))
+    with pytest.raises(TlsFailed, match=r"locked\.key: the private key is encrypted"):
+        trust.client_context(settings)
+
+
+# --- odd hosts -----------------------------------------------------------------------------------
+
+
+@pytest.mark.rfc("9525", "6")
+@pytest.mark.parametrize(
+    ("issued_for", "hostname", "is_accepted"),
+    [
+        ("::1", "::1", True),
+        ("::1", "0:0:0:0:0:0:0:1", True),
+        ("fe80::1", "fe80::1%eth0", True),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "::ffff:127.0.0.1", False),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example", True),
+        ("a.example", "A.EXAMPLE", True),
+        ("a.example", "a.example.", True),
+        ("*.a.example", "b.a.example", True),
+        ("*.a.example", "a.example", False),
+        ("*.a.example", "c.b.a.example", False),
+        ("*.a.example", "xn--bcher-kva.a.example", True),
+        ("a.example", "a.example.evil.example", False),
+    ],
+)
+def test_a_certificate_is_for_the_host_that_it_names(
+    tmp_path, issued_for, hostname, is_accepted
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued = authority.issue_cert(issued_for)
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "here.pem")
+    context = server_context(str(tmp_path / "here.pem"))
+    settings = TlsSettings(verify=str(tmp_path / "ca.pem"))
+    if is_accepted:
+        assert talk(handshake(settings, hostname), python_server(context)) == []
+        return
+    with pytest.raises(TlsFailed, match="is not accepted"):
+        talk(handshake(settings, hostname), python_server(context))
+
+
+@pytest.mark.rfc("9525", "2")
+def test_a_common_name_is_not_whom_a_certificate_is_for(tmp_path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued = authority.issue_cert("me@a.example", common_name="a.example")  # no name of a host
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "here.pem")
+    context = server_context(str(tmp_path / "here.pem"))
+    with pytest.raises(TlsFailed, match="is not accepted"):
+        talk(
+            handshake(TlsSettings(verify=str(tmp_path / "ca.pem")), "a.example"),
+            python_server(context),
+        )
+
+
+# --- when files are read -------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("no_contexts")
+def test_making_a_client_reads_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(trust, "build_client_context", lambda _: pytest.fail("read"))
+    began = time.perf_counter()
+    for _ in range(20):
+        with Client(verify="/nowhere.pem", cert="/nowhere.key", tls_minimum="1.3"):
+            pass
+    assert time.perf_counter() - began < 0.1
+
+
+@pytest.mark.usefixtures("no_contexts")
+@pytest.mark.parametrize("is_known", [False, True])
+def test_files_are_read_off_the_loop(papers, monkeypatch, is_known) -> None:
+    """35 ms for a bundle of authorities, in which every other connection would stand still."""
+    threads: list[threading.Thread] = []
+    build = trust.build_client_context
+
+    def noting(settings: TlsSettings) -> ssl.SSLContext:
+        threads.append(threading.current_thread())
+        return build(settings)
+
+    if is_known:
+        trust.client_context(papers.trusted)
+    monkeypatch.setattr(trust, "build_client_context", noting)
+
+    async def main() -> None:
+        network = AioNetwork()
+        for _ in range(2):
+            with pytest.raises(TlsFailed, match="it hung up"):
+                await network.start_tls(
+                    ScriptedStream([END]), papers.trusted, "localhost", network.now() + 5.0
+                )
+
+    asyncio.run(main())
+    assert len(threads) == (0 if is_known else 1)
+    assert threading.main_thread() not in threads
+
+
+def test_files_that_cannot_be_read_leave_no_connection_open() -> None:
+    async def main() -> ScriptedStream:
+        network, stream = AioNetwork(), ScriptedStream()
+        with pytest.raises(TlsFailed, match=r"nowhere\.pem"):
+            await network.start_tls(stream, TlsSettings(verify="/nowhere.pem"), "a.example", None)
+        return stream
+
+    assert asyncio.run(main()).is_closed
 
 
 # --- what the two ends agree on ------------------------------------------------------------------
