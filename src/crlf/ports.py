@@ -162,11 +162,12 @@ class Network(Protocol):
         """
 
     async def open_socks(
-        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+        self, stream: Stream, proxy: SocksProxy, host: str, port: int, deadline: float | None
     ) -> Stream:
-        """Open a connection to a host by way of a SOCKS proxy.
+        """Ask the SOCKS proxy at the other end of a stream for a way to a host.
 
-        Raises ConnectFailed, ConnectTimeout, ProxyFailed.
+        Returns a stream that leads there; closes the one it was given when there is none. Raises
+        ConnectFailed, ConnectTimeout, ProxyFailed.
         """
 
     async def start_tls(

@@ -50,6 +50,8 @@ class Threads:
 class Source:
     """Raw pieces, and errors among them."""
 
+    most: int | None = None
+
     def __init__(self, items: Iterable[bytes | Exception]) -> None:
         self.items = list(items)
         self.is_closed = False

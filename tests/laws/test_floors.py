@@ -28,7 +28,7 @@ LATE_OWN = {
     ("client/core.py", "crlf.client.authorized"): "most need no more than a field to authenticate",
     ("client/dressing.py", "crlf.wire.coding"): "looks for packages, 2 ms, unless it is told",
     ("client/forms.py", "crlf.client.uploads"): "most forms have no files",
-    ("client/streamed.py", "crlf.flow.decoding"): "decoders, which plain content does without",
+    ("flow/incoming.py", "crlf.flow.decoding"): "decoders, which plain content does without",
     ("client/dressing.py", "crlf.message.progress"): "few watch their content go out",
     ("client/dressing.py", "crlf.rules.authentication"): "few authenticate",
     ("client/settings.py", "crlf.rules.proxies"): "few go through a proxy",

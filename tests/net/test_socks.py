@@ -300,6 +300,12 @@ def answering(listener: socket.socket, turns: list[tuple[bytes, bytes]]) -> None
         accepted.recv(1)
 
 
+async def opened(network: Any, proxy: SocksProxy, deadline: float) -> Any:
+    """Connect to a proxy, and ask it for a way to a host."""
+    stream = await network.connect(proxy.host, proxy.port, deadline)
+    return await network.open_socks(stream, proxy, "a.example", 443, deadline)
+
+
 Open = Callable[[Any, SocksProxy], Coroutine[object, object, None]]
 
 
@@ -324,7 +330,7 @@ def on_sockets(is_aio: bool, turns: list[tuple[bytes, bytes]], story: Open) -> N
 @pytest.mark.parametrize("is_aio", [False, True])
 def test_a_network_opens_the_way_and_tells_where_it_leads(is_aio: bool) -> None:
     async def story(network: Any, proxy: SocksProxy) -> None:
-        stream = await network.open_socks(proxy, "a.example", 443, network.now() + 5)
+        stream = await opened(network, proxy, network.now() + 5)
         assert stream.facts.peer == ("127.0.0.1", proxy.port)
         stream.close()
 
@@ -336,7 +342,7 @@ def test_a_proxy_that_says_nothing_has_until_the_deadline(is_aio: bool) -> None:
     async def story(network: Any, proxy: SocksProxy) -> None:
         began = network.now()
         with pytest.raises(ConnectTimeout):
-            await network.open_socks(proxy, "a.example", 443, began + 0.3)
+            await opened(network, proxy, began + 0.3)
         assert 0.25 < network.now() - began < 2.0
 
     on_sockets(is_aio, [(GREETING, b"\x05")], story)
@@ -344,29 +350,10 @@ def test_a_proxy_that_says_nothing_has_until_the_deadline(is_aio: bool) -> None:
 
 def test_a_cancelled_conversation_leaves_nothing_open() -> None:
     async def story(network: Any, proxy: SocksProxy) -> None:
-        opening = network.open_socks(proxy, "a.example", 443, network.now() + 5)
-        task = asyncio.create_task(opening)
+        task = asyncio.create_task(opened(network, proxy, network.now() + 5))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     on_sockets(True, [(GREETING, b"\x05")], story)
-
-
-@pytest.mark.parametrize("is_aio", [False, True])
-def test_a_proxy_that_is_not_there_is_a_connection_that_failed(is_aio: bool) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-    async def story(network: Any) -> None:
-        with pytest.raises(ConnectFailed):
-            await network.open_socks(SocksProxy(5, "127.0.0.1", port), "a", 443, network.now() + 5)
-
-    async def main() -> None:
-        await story(AioNetwork())
-
-    if is_aio:
-        asyncio.run(main())
-    else:
-        run_sync(story(BlockingNetwork()))

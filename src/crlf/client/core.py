@@ -94,6 +94,8 @@ class Core:
                 # The response before this one was a redirect: its content interests nobody.
                 await opened.pop().leave()
             incoming = await open_response(pool, request, budget)
+            if self.settings.policy is not None:
+                incoming.most = self.settings.limits.body  # strangers have no streams without end
             opened.append(incoming)
             return incoming.response
 
@@ -160,7 +162,7 @@ class Core:
             trace = options.get("trace", trace)
             if "timeout" in options:
                 return Budget(Timeout.of(options["timeout"]), self.network.now, trace)
-        if is_streamed:
+        if is_streamed and settings.policy is None:
             timeout = timeout.without_total()  # how long a stream flows, nobody can know before
         return Budget(timeout, self.network.now, trace)
 

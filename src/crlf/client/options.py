@@ -129,10 +129,10 @@ class ClientOptions(TypedDict, total=False):
     check at all. cert: a PEM path, or (certificate, key). tls_minimum: "1.2" or "1.3".
     proxy: a URL, one for each scheme, or None for none at all; the environment's when it is not
     given. trust_env: True, False, or a TrustEnv that says what of the environment counts.
-    resolve: {host: address} or a function, asked before the system. unix_socket: a path that
-    stands for every host. local_address: ours to connect from. pool: limits of the connection
-    pool. limits: on what a server may send. policy: where this client may go at all, as
-    crlf.public_only. expect_continue: bytes of content from which the server is asked first;
+    resolve: {host: address} or a function, asked before the system and cut short by no deadline.
+    unix_socket: a path that stands for every host. local_address: ours to connect from. pool:
+    limits of the connection pool. limits: on what a server may send. policy: where this client
+    may go at all, as crlf.public_only. expect_continue: bytes of content from which the server is asked first;
     None never asks. trace: told of every step. app: an App to talk to in memory instead of the
     network. network: another one than the machine's, as a test or a tap has it.
     """

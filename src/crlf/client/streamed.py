@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Self
 
 from crlf.client.pieces import Chunks, Gathered, Lines, cut
-from crlf.flow.incoming import Arrived, Content, Incoming
+from crlf.flow.incoming import Arrived, Incoming, content_of
 from crlf.flow.run import run_sync
 from crlf.message.content import TextDecoder
 from crlf.message.errors import TooLarge
@@ -31,7 +31,7 @@ class Streamed:
         self._response = response
         self._limit = limit
         self._is_whole = False  # its content has been read, and is in the response
-        self._content = _plain_or_decoded(incoming, response)
+        self._content = content_of(incoming, response)
 
     @property
     def status_code(self) -> int:
@@ -114,18 +114,6 @@ class Streamed:
         if self._limit is not None and size > self._limit:
             self._incoming.close()
             raise self._incoming.completed(TooLarge("body", self._limit, 413, "RFC 9110 15.5.14"))
-
-
-def _plain_or_decoded(incoming: Incoming | Arrived, response: Response) -> Content:
-    """Return what the content is read from: the response itself, unless it is coded."""
-    headers = response.headers
-    if "content-encoding" not in headers or isinstance(incoming, Arrived):
-        return incoming
-    from crlf.flow.decoding import IncomingContent  # decoders, which plain content does without
-
-    return IncomingContent(
-        incoming, headers, incoming.limits, incoming.in_thread, response.status_code
-    )
 
 
 class StreamedResponse(Streamed):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from crlf.flow.bodies import refuse_over
-from crlf.message.errors import CrlfError, DecodingError
+from crlf.message.errors import CrlfError, DecodingError, TooLarge
 from crlf.message.fields.codings import codings_of
 from crlf.message.headers import Headers
 from crlf.ports import InThread
@@ -108,6 +108,8 @@ class _Whole:
 class RawPieces(Protocol):
     """Where content comes from as it is on the wire: an Incoming."""
 
+    most: int | None  # bytes that content may have, coded and decoded
+
     async def next_piece(self) -> bytes | None: ...
     def completed(self, fault: CrlfError) -> CrlfError: ...
     def close(self) -> None: ...
@@ -136,6 +138,7 @@ class IncomingContent:
         self._in_thread = in_thread
         self._decoder: ContentDecoder | None = None  # from the first piece that is asked for
         self._fault: Exception | None = None  # what ended it before its time
+        self._size = 0  # decoded bytes so far
         self._is_raw = False  # it has been read as it is on the wire
         self._work = 0  # since others had their turn
 
@@ -166,7 +169,7 @@ class IncomingContent:
         except BaseException as fault:
             # Whatever it was, a thread may still be at work on the decoder.
             self._source.close()
-            if isinstance(fault, DecodingError):
+            if isinstance(fault, (DecodingError, TooLarge)):
                 self._fault = self._source.completed(fault)
                 raise self._fault from None
             left = RuntimeError("this content was left while it was being decoded")
@@ -185,6 +188,8 @@ class IncomingContent:
                 piece = await self._in_thread(decoder.next_piece)
             if piece:
                 self._work += len(piece)
+                self._size += len(piece)
+                refuse_over(self._source.most, self._size)
                 return piece
             if piece is None:
                 data = await self._source.next_piece()

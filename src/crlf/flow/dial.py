@@ -181,17 +181,9 @@ class Dialler:
     ) -> Stream:
         """Open a way through a proxy, up to the host or, for plain HTTP, to the proxy alone."""
         network = self.network
-        began = network.now()
-        if via.is_socks:
-            host = route.host
-            if not via.resolves_names:
-                found = await self._addresses(host, route.port, deadline)
-                # Whoever is given addresses is likelier to reach IPv4; SOCKS4 knows no other.
-                host = next((address for address in found if ":" not in address), found[0])
-            stream = await network.open_socks(socks_proxy(via), host, route.port, deadline)
-            budget.note("proxy", began, stream.facts)
-            return stream
         stream = await self._connected(via.host, via.port, budget, deadline)
+        if via.is_socks:
+            return await self._through_socks(stream, route, via, budget, deadline)
         if via.scheme == "https":
             # Our certificate is for the origin, not for who stands in between.
             trust = replace(self._tls, certificate=None, key=None)
@@ -203,6 +195,24 @@ class Dialler:
         began = network.now()
         try:
             await open_tunnel(stream, via, route.host, route.port, deadline, self.limits)
+        except BaseException:
+            stream.close()
+            raise
+        budget.note("proxy", began, stream.facts)
+        return stream
+
+    async def _through_socks(
+        self, stream: Stream, route: Route, via: Via, budget: Budget, deadline: float | None
+    ) -> Stream:
+        """Open a way through a SOCKS proxy on a stream that leads to it."""
+        network, host = self.network, route.host
+        began = network.now()
+        try:
+            if not via.resolves_names:
+                found = await self._addresses(host, route.port, deadline)
+                # Whoever is given addresses is likelier to reach IPv4; SOCKS4 knows no other.
+                host = next((address for address in found if ":" not in address), found[0])
+            stream = await network.open_socks(stream, socks_proxy(via), host, route.port, deadline)
         except BaseException:
             stream.close()
             raise

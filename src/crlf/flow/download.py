@@ -13,9 +13,8 @@ from contextlib import suppress
 from typing import Final, Literal, Protocol, TypeVar
 
 from crlf.flow.bodies import Lent, refuse_over
-from crlf.flow.decoding import IncomingContent
 from crlf.flow.filters import wait_until
-from crlf.flow.incoming import Arrived, Incoming
+from crlf.flow.incoming import Arrived, Incoming, content_of
 from crlf.message.body import Progress
 from crlf.message.errors import (
     CrlfError,
@@ -302,7 +301,7 @@ class _Downloading:
         alone has to come to.
         """
         await self._work(self._catch_up)
-        content = _content(incoming, response)
+        content = content_of(incoming, response)
         alone = None if of_it is None else of_it.new_hash()
         hashes = [*self._hashes.values(), *([] if alone is None else [alone])]
         pieces: list[bytes] = []
@@ -375,15 +374,9 @@ class _Useless(Exception):
         self.reason = reason
 
 
-def _content(incoming: Source, response: Response) -> IncomingContent:
-    """Return an answer's content: decoded, for a server may code what nobody asked it to."""
-    limits, in_thread = incoming.limits, incoming.in_thread
-    return IncomingContent(incoming, response.headers, limits, in_thread, response.status_code)
-
-
 async def _refusal(incoming: Source, response: Response) -> StatusError:
     """Return the error for an answer without content to save, with what it says for itself."""
-    content = _content(incoming, response)
+    content = content_of(incoming, response)
     pieces: list[bytes] = []
     size = 0
     with suppress(CrlfError):  # the status is the news; of its explanation there is what came

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from crlf.flow.bodies import refuse_over
 from crlf.flow.budget import Budget
 from crlf.flow.dial import Route
 from crlf.flow.pool import ClientConnection, Pool
@@ -34,7 +35,9 @@ _PATIENCE = 0.1  # seconds that they may take
 def completed(fault: CrlfError, request: Request, budget: Budget) -> CrlfError:
     """Add to an error what only the flow knows: request, phase, and how long it all took."""
     if isinstance(fault, TimedOut):
+        peer = fault.peer
         fault = budget.explained(fault)
+        fault.peer = peer
     if not fault.phase:
         fault.phase = phase_of(fault)
     if fault.seconds is None:
@@ -68,7 +71,8 @@ class Incoming:
     response is closed before.
 
     limits, in_thread: of the connection and of its network, for whoever decodes the content.
-    size: bytes of the body that have come. codings: of what next_piece gives, () when none.
+    size: bytes of the body that have come; most: how many may, None for any number.
+    codings: of what next_piece gives; there are none that are known here.
     """
 
     codings: tuple[str, ...] = ()
@@ -94,6 +98,7 @@ class Incoming:
         self.response = Response.received(head, b"", EMPTY, request, budget.elapsed, facts)
         self.request = request
         self.size = 0
+        self.most: int | None = None
         self._began = budget.now()
 
     async def next_piece(self) -> bytes | None:
@@ -108,15 +113,16 @@ class Incoming:
             return None
         try:
             part = await connection.next_part(self._budget.read())
+            if type(part) is Data:
+                self.size += len(part.data)
+                refuse_over(self.most, self.size)
+                return part.data
         except BaseException as fault:
             self.close()
             if isinstance(fault, CrlfError):
                 self._fault = self.completed(fault)
                 raise self._fault from None
             raise
-        if type(part) is Data:
-            self.size += len(part.data)
-            return part.data
         if type(part) is End:
             self.response.trailers = part.trailers
         self._connection = None
@@ -129,6 +135,8 @@ class Incoming:
 
     def completed(self, fault: CrlfError) -> CrlfError:
         """Add to an error of this response's content what every error says."""
+        if fault.peer is None:
+            fault.peer = self.response.peer
         return completed(fault, self.request, self._budget)
 
     def _check_end(self) -> None:
@@ -205,6 +213,17 @@ class Arrived:
 
     async def leave(self) -> None:
         """Let go of nothing."""
+
+
+def content_of(incoming: Incoming | Arrived, response: Response) -> Content:
+    """Return what a response's content is read from: the response itself, unless it is coded."""
+    headers = response.headers
+    if "content-encoding" not in headers or isinstance(incoming, Arrived):
+        return incoming
+    from crlf.flow.decoding import IncomingContent  # decoders, which plain content does without
+
+    limits, in_thread = incoming.limits, incoming.in_thread
+    return IncomingContent(incoming, headers, limits, in_thread, response.status_code)
 
 
 async def _is_drained(connection: ClientConnection, deadline: float | None) -> bool:

@@ -88,12 +88,11 @@ class AioNetwork:
         return [shown(candidate) for candidate in found]
 
     async def open_socks(
-        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+        self, stream: Stream, proxy: SocksProxy, host: str, port: int, deadline: float | None
     ) -> Stream:
-        """Open a connection by way of a SOCKS proxy."""
+        """Ask the SOCKS proxy at the other end of a stream for a way to a host."""
         from crlf.net.socks import ask_aio  # few have one
 
-        stream = await self.connect(proxy.host, proxy.port, deadline)
         return await ask_aio(stream, proxy, host, port, deadline)
 
     async def connect(

@@ -250,12 +250,11 @@ class BlockingNetwork:
         return [shown(candidate) for candidate in find_addresses(host, port, deadline)]
 
     async def open_socks(
-        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+        self, stream: Stream, proxy: SocksProxy, host: str, port: int, deadline: float | None
     ) -> Stream:
-        """Open a connection by way of a SOCKS proxy."""
+        """Ask the SOCKS proxy at the other end of a stream for a way to a host."""
         from crlf.net.socks import ask_blocking  # few have one
 
-        stream = await self.connect(proxy.host, proxy.port, deadline)
         return await ask_blocking(stream, proxy, host, port, deadline)
 
     async def connect(

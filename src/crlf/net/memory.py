@@ -74,10 +74,10 @@ class AsyncMemoryNetwork(AioNetwork):
         return self.addresses.get(host, ("127.0.0.1",))
 
     async def open_socks(
-        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+        self, stream: Stream, proxy: SocksProxy, host: str, port: int, deadline: float | None
     ) -> Stream:
-        """Make a connection to the service, to which no proxy is needed."""
-        return await self.connect(host, port, deadline)
+        """Return the stream itself: it leads to the service already."""
+        return stream
 
     async def connect(
         self,
@@ -125,10 +125,10 @@ class MemoryNetwork(BlockingNetwork):
         return self.addresses.get(host, ("127.0.0.1",))
 
     async def open_socks(
-        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+        self, stream: Stream, proxy: SocksProxy, host: str, port: int, deadline: float | None
     ) -> Stream:
-        """Make a connection to the service, to which no proxy is needed."""
-        return await self.connect(host, port, deadline)
+        """Return the stream itself: it leads to the service already."""
+        return stream
 
     async def connect(
         self,

@@ -219,10 +219,11 @@ class ScriptedNetwork:
         return self.addresses.get(host, ("127.0.0.1",))
 
     async def open_socks(
-        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+        self, stream: Stream, proxy: SocksProxy, host: str, port: int, deadline: float | None
     ) -> Stream:
-        """Return the next connection, as connect does."""
-        return await self.connect(host, port, deadline)
+        """Return the stream itself, and note the host as asked."""
+        self.asked.append((host, port))
+        return stream
 
     async def connect(
         self,

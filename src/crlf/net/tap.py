@@ -111,11 +111,13 @@ class TapNetwork:
         return self._opened(number, stream)
 
     async def open_socks(
-        self, proxy: SocksProxy, host: str, port: int, deadline: float | None
+        self, stream: Stream, proxy: SocksProxy, host: str, port: int, deadline: float | None
     ) -> Stream:
-        """Open a connection by way of a proxy; see Network."""
-        number = self._opening(host, port)
-        return self._opened(number, await self._inner.open_socks(proxy, host, port, deadline))
+        """Go by way of a proxy, below the listener: what is said to it is no HTTP."""
+        if not isinstance(stream, TappedStream):
+            return await self._inner.open_socks(stream, proxy, host, port, deadline)
+        inner = await self._inner.open_socks(stream.inner, proxy, host, port, deadline)
+        return TappedStream(inner, stream.number, self._listener, self.now)
 
     def _opening(self, host: str, port: int) -> int:
         self._count += 1
