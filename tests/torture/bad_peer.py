@@ -99,6 +99,7 @@ class Visit:
 Way = Callable[[Visit, Asked], Awaitable[bool]]  # whether the connection goes on
 EARLY: dict[str, Way] = {}  # told before the body is read
 WAYS: dict[str, Way] = {}
+BY_NAME: dict[str, Way] = {}  # too slow to be chosen by chance
 RIGHT: dict[str, Callable[[Asked], tuple[int, bytes] | None]] = {}  # None: only an error is right
 
 
@@ -320,6 +321,16 @@ async def stalls_in_the_body(visit: Visit, asked: Asked) -> bool:
         await visit.more()
 
 
+# --- ways that are told by name only ---
+
+
+@way(whole, BY_NAME)
+async def stops_reading(visit: Visit, asked: Asked) -> bool:
+    await visit.say(answer(asked))
+    await asyncio.sleep(PATIENCE)
+    return False
+
+
 # --- ways that do not wait for the request's body ---
 
 
@@ -371,7 +382,7 @@ async def serve(stream: Stream) -> None:
             if b"100-continue" in asked.head.lower():
                 await visit.say(b"HTTP/1.1 100 Continue\r\n\r\n")
             asked = asked._replace(body=await visit.body(asked.head))
-            goes_on = await WAYS[asked.way](visit, asked)
+            goes_on = await (WAYS | BY_NAME)[asked.way](visit, asked)
         await stream.end(monotonic() + PATIENCE)
         if asked.way in EARLY:
             await linger(visit)
