@@ -48,6 +48,8 @@ from crlf.message.request import Request as Request
 from crlf.message.response import Response as Response
 from crlf.message.url import URL as URL
 from crlf.message.version import __version__ as __version__
+from crlf.net.cookiefile import load_cookies as load_cookies
+from crlf.net.cookiefile import save_cookies as save_cookies
 from crlf.net.netrc import Netrc as Netrc
 from crlf.rules.addresses import Policy as Policy
 from crlf.rules.addresses import public_only as public_only
@@ -59,6 +61,7 @@ from crlf.rules.deadlines import Timeout as Timeout
 from crlf.rules.digest import Digest as Digest
 from crlf.rules.filters import After as After
 from crlf.rules.filters import Filter as Filter
+from crlf.rules.filters import answering as answering
 from crlf.rules.ledger import PoolLimits as PoolLimits
 from crlf.rules.proxies import Proxy as Proxy
 from crlf.rules.retries import Retry as Retry
@@ -137,6 +140,7 @@ __all__ = [
     "WriteFailed",
     "WriteTimeout",
     "__version__",
+    "answering",
     "build_event",
     "delete",
     "file",
@@ -144,6 +148,7 @@ __all__ = [
     "head",
     "html",
     "json",
+    "load_cookies",
     "options",
     "patch",
     "post",
@@ -152,6 +157,7 @@ __all__ = [
     "redirect",
     "request",
     "running",
+    "save_cookies",
     "serve",
     "stream",
     "text",

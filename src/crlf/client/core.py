@@ -20,7 +20,7 @@ from crlf.ports import Network
 from crlf.rules.cookiejar import CookieJar, keeping_cookies
 from crlf.rules.deadlines import Timeout
 from crlf.rules.filters import WHOLE, Filter
-from crlf.rules.redirects import redirecting
+from crlf.rules.redirects import SAFE_FIELDS, redirecting
 from crlf.rules.retries import budget_of, expecting, retrying
 
 _FOLLOWED = frozenset({"GET", "HEAD"})
@@ -51,10 +51,9 @@ class Core:
             policy=settings.policy,
         )
         self._pool = Pool(dialler, settings.pool)
-        most = settings.max_redirects
         self._redirecting: dict[bool | None, Chain] = {
-            None: (redirecting(most, _FOLLOWED),),
-            True: (redirecting(most, None),),
+            None: (_redirecting(settings, _FOLLOWED),),
+            True: (_redirecting(settings, None),),
             False: (),
         }
         retry = settings.retry
@@ -169,6 +168,15 @@ class Core:
     def close(self) -> None:
         """Close the idle connections."""
         self._pool.close()
+
+
+def _redirecting(settings: ClientSettings, methods: frozenset[str] | None) -> Filter:
+    return redirecting(
+        settings.max_redirects,
+        methods,
+        settings.redirect_downgrades,
+        safe_fields=SAFE_FIELDS | settings.redirect_headers,
+    )
 
 
 def _chance() -> float:

@@ -6,7 +6,15 @@ Explicit beats client beats environment beats default, always. None is a value l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from os import PathLike
 from typing import BinaryIO, Protocol, TypedDict
 
@@ -116,52 +124,46 @@ class DownloadOptions(RequestOptions, total=False):
 
 
 class ClientOptions(TypedDict, total=False):
-    """What Client and AsyncClient take.
+    """What Client and AsyncClient take, each by its name and none of them needed."""
 
-    base_url: what relative URLs are resolved against (RFC 3986: end it with a slash).
-    headers, params, cookies: sent with every request; cookies may be a CookieJar to share.
-    auth: (user, password) for Basic, or Basic, Bearer, Digest, or a filter; for base_url's
-    origin alone where there is one, else for whatever origin a request was made for.
-    timeout: a Timeout, seconds for a whole exchange, or None for no end. retry: a Retry, or
-    None for none. follow_redirects: None for GET and HEAD, True for all, False for none;
-    max_redirects: in a row. filters: run around every request, the first outermost.
-    verify: True for the system's trust store, a path to a CA file or folder, or False for no
-    check at all. cert: a PEM path, or (certificate, key). tls_minimum: "1.2" or "1.3".
-    proxy: a URL, one for each scheme, or None for none at all; the environment's when it is not
-    given. trust_env: True, False, or a TrustEnv that says what of the environment counts.
-    resolve: {host: address} or a function, asked before the system and cut short by no deadline.
-    unix_socket: a path that stands for every host. local_address: ours to connect from. pool:
-    limits of the connection pool. limits: on what a server may send. policy: where this client
-    may go at all, as crlf.public_only. expect_continue: bytes of content from which the server is asked first;
-    None never asks. trace: told of every step. app: an App to talk to in memory instead of the
-    network. network: another one than the machine's, as a test or a tap has it.
-    """
+    # -- what every request has
 
-    base_url: str | URL | None
-    headers: HeaderInput | None
-    params: Pairs | None
-    cookies: Mapping[str, str] | CookieJar | None
-    auth: Auth | None
-    timeout: Timeout | float | None
-    retry: Retry | None
-    follow_redirects: bool | None
-    max_redirects: int
-    filters: Sequence[Filter]
-    verify: bool | str
-    cert: str | tuple[str, str] | None
-    tls_minimum: str
-    proxy: ProxyInput | None
-    trust_env: bool | TrustEnv
-    resolve: Resolver | None
-    unix_socket: str | None
-    local_address: str | None
-    pool: PoolLimits | None
-    limits: Limits | None
-    policy: ClientPolicy | None
-    expect_continue: int | None
-    trace: Trace | None
-    app: Application | None
-    network: Network | None
+    base_url: str | URL | None  # relative URLs are resolved against it (RFC 3986: end it with /)
+    headers: HeaderInput | None  # sent with every request
+    params: Pairs | None  # appended to every query
+    cookies: Mapping[str, str] | CookieJar | None  # to begin with, or a jar to share
+    auth: Auth | None  # as of a request; for base_url's origin alone where there is one
+    expect_continue: int | None  # bytes of content from which the server is asked first; None never
+
+    # -- how long, how often, how much
+
+    timeout: Timeout | float | None  # a Timeout, seconds for a whole exchange, None for no end
+    retry: Retry | None  # None for none
+    pool: PoolLimits | None  # of connections
+    limits: Limits | None  # on what a server may send
+    policy: ClientPolicy | None  # where this client may go at all, as crlf.public_only
+
+    # -- redirects, filters, steps
+
+    follow_redirects: bool | None  # None for GET and HEAD, True for all, False for none
+    max_redirects: int  # in a row
+    redirect_headers: Collection[str]  # names of further fields that may go to another origin
+    redirect_downgrades: bool  # also from https to http
+    filters: Sequence[Filter]  # run around every request, the first outermost
+    trace: Trace | None  # told of every step
+
+    # -- the way there
+
+    verify: bool | str  # the system's trust store, the path of a CA file or folder, or no check
+    cert: str | tuple[str, str] | None  # a PEM path, or (certificate, key)
+    tls_minimum: str  # "1.2" or "1.3"
+    proxy: ProxyInput | None  # a URL, or one for each scheme; None for none; else the environment's
+    trust_env: bool | TrustEnv  # what of the environment counts
+    resolve: Resolver | None  # {host: address} or a function, which no deadline cuts short
+    unix_socket: str | None  # a path that stands for every host
+    local_address: str | None  # ours to connect from
+    app: Application | None  # to talk to in memory instead of the network
+    network: Network | None  # another one than the machine's, as a test or a tap has it
 
 
 @frozen
@@ -176,6 +178,8 @@ class ClientSettings:
     retry: Retry | None = Retry()
     follow_redirects: bool | None = None  # None: GET and HEAD
     max_redirects: int = MAX_REDIRECTS
+    redirect_headers: frozenset[str] = frozenset()
+    redirect_downgrades: bool = False
     filters: tuple[Filter, ...] = ()
     tls: TlsSettings = DEFAULT_TLS
     trust_env: TrustEnv = TrustEnv()

@@ -55,6 +55,8 @@ def settings_of(options: ClientOptions) -> ClientSettings:
         headers=Headers(options.get("headers")) if options.get("headers") else EMPTY,
         params=tuple(text_pairs(params)) if params else (),
         timeout=Timeout.of(timeout),
+        redirect_headers=frozenset(options.get("redirect_headers", ())),
+        redirect_downgrades=options.get("redirect_downgrades", False),
         filters=tuple(options.get("filters", ())),
         tls=_tls(options, trust_env),
         trust_env=trust_env,

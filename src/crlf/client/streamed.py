@@ -9,7 +9,8 @@ Who leaves the block early leaves the connection, unless only a little was left 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Self
 
 from crlf.client.pieces import Chunks, Gathered, Lines, cut
@@ -194,7 +195,7 @@ class StreamedResponse(Streamed):
 class AsyncStreamedResponse(Streamed):
     """An asynchronous client's streamed response; use it in an `async with` block."""
 
-    async def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+    async def iter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
         """Yield the content, decoded, as it arrives: in pieces of any size, or all of one size.
 
         The last may be shorter. Raises RemoteError when it is cut short, ReadTimeout when
@@ -215,30 +216,32 @@ class AsyncStreamedResponse(Streamed):
         for chunk in chunks.finish():
             yield chunk
 
-    async def iter_raw(self) -> AsyncIterator[bytes]:
+    async def iter_raw(self) -> AsyncGenerator[bytes, None]:
         """Yield the content as it is on the wire, its codings not undone, in pieces of any size."""
         while (piece := await self._content.next_raw()) is not None:
             yield piece
 
-    async def iter_text(self) -> AsyncIterator[str]:
+    async def iter_text(self) -> AsyncGenerator[str, None]:
         """Yield the content as text, in pieces of any size."""
         decoder = TextDecoder(self.headers)
-        async for piece in self.iter_bytes():
-            if text := decoder.feed(piece):
-                yield text
+        async with aclosing(self.iter_bytes()) as pieces:
+            async for piece in pieces:
+                if text := decoder.feed(piece):
+                    yield text
         if text := decoder.finish():
             yield text
 
-    async def iter_lines(self) -> AsyncIterator[str]:
+    async def iter_lines(self) -> AsyncGenerator[str, None]:
         """Yield the content as lines of text, without their ends.
 
         Raises TooLarge for a line that is longer than the client's limit for a whole content.
         """
         lines = Lines(self.headers)
-        async for piece in self.iter_bytes():
-            for line in lines.feed(piece):
-                yield line
-            self._within(lines.held)
+        async with aclosing(self.iter_bytes()) as pieces:
+            async for piece in pieces:
+                for line in lines.feed(piece):
+                    yield line
+                self._within(lines.held)
         for line in lines.finish():
             yield line
 
@@ -250,9 +253,10 @@ class AsyncStreamedResponse(Streamed):
         if self._is_whole:
             return self.content
         gathered = Gathered()
-        async for piece in self.iter_bytes():
-            gathered.add(piece)
-            self._within(gathered.size)
+        async with aclosing(self.iter_bytes()) as pieces:  # an error leaves it open otherwise
+            async for piece in pieces:
+                gathered.add(piece)
+                self._within(gathered.size)
         return self._take(gathered.whole())
 
     async def close(self) -> None:

@@ -131,8 +131,9 @@ class Response(Message):
         if self.status_code < 400:
             return self
         whose = "the request's" if self.status_code < 500 else "the server's"
+        reason = self.reason if self.reason.isascii() else ""  # or it might steer a terminal
         raise StatusError(
-            f"{self.status_code} {self.reason or reason_of(self.status_code)}: {whose} fault",
+            f"{self.status_code} {reason or reason_of(self.status_code)}: {whose} fault",
             request=self.request,
             response=self,
         )

@@ -49,6 +49,23 @@ def first_origin(request: Request) -> Origin | None:
     return first if isinstance(first, Origin) else None
 
 
+def answering(answer: Callable[[Request], Response]) -> Filter:
+    """Make a filter that answers by itself: the network of a test, in one function.
+
+    Nothing is sent; what `answer` returns is the response, what it raises is raised.
+    """
+
+    def answered(request: Request) -> Generator[Request, Response, Response]:
+        yield from ()  # nothing is sent, but a filter is a generator
+        response = answer(request)
+        if response.request is None:
+            response = response.with_history(response.history)  # a copy: it may be a constant
+            response.request = request
+        return response
+
+    return answered
+
+
 class FieldSetter:
     """Gives one field to the heads that pass, and remembers the heads that came out.
 
