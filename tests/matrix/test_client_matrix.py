@@ -743,6 +743,7 @@ def test_steps_have_one_order(matrix: Any) -> None:
         assert all(step.began <= step.ended for step in steps)
         await told(face.ask("GET", "/page/1", **watch))
         await told(face.ask("GET", "/go/302", **watch))
+        await told(face.ask("GET", "/go/302", follow_redirects=False, **watch))
         await told(face.ask("GET", "/busy/1", headers=visit(), retry=PATIENT, **watch))
         await told(face.ask("GET", "/coded/broken", **watch))
         await told(face.ask("POST", "/seen", content=b"x" * 70_000, **watch))
@@ -753,9 +754,10 @@ def test_steps_have_one_order(matrix: Any) -> None:
 
     found = matrix.play(story)
     assert [steps for steps, _ in found] == [
-        BEGIN, AGAIN, AGAIN + AGAIN, [*AGAIN, "retry", *AGAIN], [*AGAIN, "failed"], AGAIN, AGAIN,
+        BEGIN, AGAIN, [*AGAIN, "redirect", *AGAIN], AGAIN, [*AGAIN, "retry", *AGAIN],
+        [*AGAIN, "failed"], AGAIN, AGAIN,
     ]  # fmt: skip
-    assert [fault for _, fault in found] == [None] * 4 + ["DecodingError", None, None]
+    assert [fault for _, fault in found] == [None] * 5 + ["DecodingError", None, None]
 
 
 # --- what goes wrong -----------------------------------------------------------------------------

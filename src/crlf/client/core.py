@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import partial
 
 from crlf.client.dressing import Dressing
@@ -19,7 +20,7 @@ from crlf.message.url import URL
 from crlf.ports import Network
 from crlf.rules.cookiejar import CookieJar, keeping_cookies
 from crlf.rules.deadlines import Timeout
-from crlf.rules.filters import WHOLE, Filter
+from crlf.rules.filters import WHOLE, Filter, first_origin
 from crlf.rules.redirects import SAFE_FIELDS, redirecting
 from crlf.rules.retries import budget_of, expecting, retrying
 
@@ -114,6 +115,9 @@ class Core:
         self, request: Request, options: RequestOptions, budget: Budget, send: Send
     ) -> Response:
         chain = self._chain(request, options)
+        if budget.trace is not None:
+            inside = len(self.settings.filters) + 1  # of the one that follows redirects
+            chain = (*chain[:inside], _telling(budget), *chain[inside:])
         try:
             return await filtered(chain, request, send, partial(pause, self.network, budget))
         except CrlfError as fault:
@@ -177,6 +181,21 @@ def _redirecting(settings: ClientSettings, methods: frozenset[str] | None) -> Fi
         settings.redirect_downgrades,
         safe_fields=SAFE_FIELDS | settings.redirect_headers,
     )
+
+
+def _telling(budget: Budget) -> Filter:
+    """Make a filter for one exchange that tells of each redirect as it is followed."""
+    was_redirect = False
+
+    def telling(request: Request) -> Generator[Request, Response, Response]:
+        nonlocal was_redirect
+        if was_redirect and first_origin(request) is not None:
+            budget.note("redirect", budget.now(), request)
+        response = yield request
+        was_redirect = response.is_redirect
+        return response
+
+    return telling
 
 
 def _chance() -> float:
