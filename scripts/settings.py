@@ -3,19 +3,30 @@
 A setting is a field of a value (crlf/values.py, or a frozen dataclass) all of whose fields have
 defaults, not all of them None. What it means is the comment beside it in the source, so page
 and source cannot differ.
+
+An option is a word that a face takes: a key of a TypedDict. What it means is the comment beside
+it, or in the docstring as "word: meaning". Its default is where the face looks it up, or the field
+of that name in what it makes of its options: for ClientOptions, ClientSettings.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import tokenize
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "crlf"
 FEWEST = 3  # fields; a smaller class is a value, not a group of settings
+# Values that fit the description, and are none of a user's settings. ClientSettings says in one
+# form what ClientOptions says in a user's; the others are an event, and a test's.
+NOT_SET = {"ClientSettings", "ServerSentEvent", "Shape"}
+CLIENT = "ClientOptions"
+CLIENTS = "the client's"  # the default of an option of one request that its client takes too
 
 
 @dataclass(frozen=True)
@@ -37,15 +48,131 @@ class Group:
     about: str
     settings: list[Setting]
     presets: dict[str, dict[str, str]]
+    are_options: bool = False
 
 
 def find_groups() -> list[Group]:
     """Read the source for classes of settings."""
-    return [
-        group
-        for path in sorted(SOURCE.rglob("*.py"))
-        for group in groups_of(path.read_text(encoding="utf-8"), module_name(path))
+    sources = {
+        module_name(path): path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py"))
+    }
+    everywhere = find_constants(sources.values())
+    found: list[Group] = []
+    for package in sorted({parent(module) for module in sources}):
+        inside = {name: text for name, text in sources.items() if parent(name) == package}
+        constants = everywhere | find_constants(inside.values())
+        has_options = any("TypedDict" in text for text in inside.values())
+        defaults = defaults_in(inside.values()) if has_options else {}
+        for module, text in inside.items():
+            groups = [*options_of(text, module, defaults), *groups_of(text, module)]
+            found += [spelled_out(each, constants) for each in groups if each.name not in NOT_SET]
+    return found
+
+
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+def parent(module: str) -> str:
+    return module.rpartition(".")[0]
+
+
+# -- options
+
+
+def options_of(text: str, module: str, defaults: dict[str, str]) -> Iterator[Group]:
+    """Find the TypedDicts of one file; what one inherits is said where it stands.
+
+    defaults: of options by name, and of what a client makes of its own as "client.name".
+    """
+    tree = parsed(text)
+    of_client = [
+        ast.unparse(item.target)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == CLIENT
+        for item in node.body
+        if isinstance(item, ast.AnnAssign)
     ]
+    remarks = comments(text)
+    known = {"TypedDict"}
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef) or not known & {ast.unparse(b) for b in node.bases}:
+            continue
+        known.add(node.name)
+        fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
+        names = [ast.unparse(field.target) for field in fields]
+        about, meanings = meanings_in(ast.get_docstring(node) or "", names)
+        settings = [
+            Setting(
+                name,
+                ast.unparse(field.annotation),
+                CLIENTS
+                if node.name != CLIENT and name in of_client
+                else defaults.get(f"client.{name}", defaults.get(name, "None")),
+                remarks.get(field.end_lineno or field.lineno, "") or meanings.get(name, ""),
+            )
+            for name, field in zip(names, fields, strict=True)
+        ]
+        yield Group(node.name, module, about, settings, {}, are_options=True)
+
+
+def meanings_in(docstring: str, names: list[str]) -> tuple[str, dict[str, str]]:
+    """Take a docstring apart: what stands before the first "word: meaning", and the meanings."""
+    text = " ".join(docstring.split())
+    listed = "|".join(sorted(names, key=len, reverse=True))
+    starts = list(re.finditer(rf"(?:^|(?<=[.;] ))((?:{listed})(?:, (?:{listed}))*): ", text))
+    ends = [*(start.start() for start in starts[1:]), len(text)]
+    meanings = {
+        name: text[start.end() : end].strip(" ;.")
+        for start, end in zip(starts, ends, strict=bool(starts))
+        for name in start[1].split(", ")
+    }
+    return text[: starts[0].start()].strip() if starts else text, meanings
+
+
+def defaults_in(texts: Iterable[str]) -> dict[str, str]:
+    """Find what the modules of a face take where an option is not given, by its name."""
+    found: dict[str, str] = {}
+    for node in (node for text in texts for node in ast.walk(parsed(text))):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="options"), attr="get"),
+                args=[ast.Constant(value=str(name)), default],
+            ) if not isinstance(default, ast.Name) or default.id.isupper():
+                found[name] = ast.unparse(default)
+            case ast.ClassDef(name="ClientSettings", body=body):
+                for field in body:
+                    if isinstance(field, ast.AnnAssign) and field.value is not None:
+                        found[f"client.{ast.unparse(field.target)}"] = ast.unparse(field.value)
+    return found
+
+
+# -- values
+
+
+def find_constants(texts: Iterable[str]) -> dict[str, str]:
+    """Find numbers and sets that have one name in all of the source, and what they are."""
+    found: dict[str, set[str]] = {}
+    for text in texts:
+        for node in parsed(text).body:
+            match node:
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=value)
+                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                ) if name.isupper():
+                    found.setdefault(name, set()).add(ast.unparse(value))
+    return {name: values.pop() for name, values in found.items() if len(values) == 1}
+
+
+def spelled_out(group: Group, constants: dict[str, str]) -> Group:
+    """Say what a default is that the source says by a name."""
+    settings = []
+    for setting in group.settings:
+        value = constants.get(setting.value, setting.value)
+        is_plain = re.fullmatch(r"[0-9 *.]+|frozenset\(.*\)|[A-Z][a-zA-Z]+\(\)", value) is not None
+        settings.append(replace(setting, value=value) if is_plain else setting)
+    return replace(group, settings=settings)
 
 
 def module_name(path: Path) -> str:
@@ -56,7 +183,7 @@ def module_name(path: Path) -> str:
 
 def groups_of(text: str, module: str) -> Iterator[Group]:
     """Find the classes of settings in one file."""
-    tree = ast.parse(text)
+    tree = parsed(text)
     remarks = comments(text)
     for node in tree.body:
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_") or not frozen(node):
@@ -144,6 +271,9 @@ def build_page(groups: list[Group], variables: dict[str, str]) -> str:
     ]
     for group in groups:
         lines += ["", f"## {group.name}", "", f"`{group.module}`", "", group.about, ""]
+        if group.are_options:
+            lines += option_rows(group)
+            continue
         head = ["setting", "default", *group.presets, "why"]
         lines += [row(head), row(["---"] * len(head))]
         for setting in group.settings:
@@ -155,6 +285,26 @@ def build_page(groups: list[Group], variables: dict[str, str]) -> str:
         lines.append(row(["---"] * 2))
         lines += [row([code(name), code(variables[name])]) for name in sorted(variables)]
     return "\n".join(lines) + "\n"
+
+
+def option_rows(group: Group) -> list[str]:
+    """Write the table of a group of options."""
+    head = ["option", "takes", "default", "what it is"]
+    return [
+        row(head),
+        row(["---"] * len(head)),
+        *(
+            row(
+                [
+                    code(s.name),
+                    code(s.kind),
+                    s.value if s.value == CLIENTS else code(s.value),
+                    s.remark,
+                ]
+            )
+            for s in group.settings
+        ),
+    ]
 
 
 def row(cells: list[str]) -> str:

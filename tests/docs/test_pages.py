@@ -51,9 +51,73 @@ def test_settings_come_with_their_defaults_presets_and_remarks() -> None:
     assert "| `CRLF_SAMPLE` | `crlf.net.sample` |" in page
 
 
+OPTIONS = """
+class CallOptions(TypedDict, total=False):
+    \"\"\"What a call takes.
+
+    path: where to; a name will do. size, speed: how much. again: at once.
+    \"\"\"
+
+    path: str
+    size: int
+    speed: int
+    again: bool
+    colour: str
+
+class ClientOptions(TypedDict, total=False):
+    \"\"\"What a client takes.\"\"\"
+
+    colour: str  # of everything
+    wait: float | None
+"""
+FACE = """
+class ClientSettings:
+    wait: float | None = LONGEST
+
+def call(options):
+    options.get("size", MOST), options.get("again", True), options.get("colour", other)
+
+MOST = LONGEST = 5
+MOST: Final = 7  # bytes
+"""
+
+
+def test_options_come_with_their_defaults_and_meanings() -> None:
+    call, client = settings.options_of(OPTIONS, "crlf.face", settings.defaults_in([FACE]))
+    assert call.about == "What a call takes."
+    assert [(one.name, one.value, one.remark) for one in call.settings] == [
+        ("path", "None", "where to; a name will do"),
+        ("size", "MOST", "how much"),
+        ("speed", "None", "how much"),
+        ("again", "True", "at once"),
+        ("colour", "the client's", ""),
+    ]
+    assert [(one.value, one.remark) for one in client.settings] == [
+        ("None", "of everything"),
+        ("LONGEST", ""),
+    ]
+    page = settings.build_page([settings.spelled_out(call, {"MOST": "7"})], {})
+    assert "| `size` | `int` | `7` | how much |" in page
+    assert "| `colour` | `str` | the client's |  |" in page
+
+
 def test_the_settings_of_crlf_are_found() -> None:
     names = {group.name for group in settings.find_groups()}
-    assert {"Limits", "Timeout"} <= names
+    assert {
+        "ClientOptions", "DownloadOptions", "Limits", "Patience", "Policy", "PoolLimits",
+        "RequestOptions", "Retry", "Timeout", "TrustEnv",
+    } <= names  # fmt: skip
+
+
+def test_every_option_of_crlf_says_what_it_is() -> None:
+    silent = [
+        f"{group.name}.{setting.name}"
+        for group in settings.find_groups()
+        if group.are_options
+        for setting in group.settings
+        if not setting.remark
+    ]
+    assert silent == []
 
 
 def test_every_limit_says_its_precedent() -> None:
