@@ -321,8 +321,7 @@ def test_a_stream_may_take_longer_than_a_client_has_in_all(base: str, play: Play
 
     pieces = play(story, base_url=base + "/", timeout=Timeout(total=0.15))
     assert b"".join(piece for piece, _ in pieces) == b"****"
-    assert pieces[0][1] < 0.1
-    assert pieces[-1][1] >= 0.25
+    assert pieces[-1][1] - pieces[0][1] >= 0.2
 
 
 def test_a_stream_is_left_early(base: str, play: Play) -> None:

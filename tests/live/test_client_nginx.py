@@ -725,8 +725,8 @@ def test_a_slow_answer_comes_piece_by_piece(nginx: Nginx, play: Play) -> None:
     # What is streamed has no end in all, only between two reads.
     size, first, took, late, slow = play(story, timeout=Timeout(total=0.2))
     assert size == 393216
-    assert first < 0.3
     assert took > 0.4
+    assert first < took / 2
     assert isinstance(late, TotalTimeout)
     assert isinstance(slow, ReadTimeout)
 

@@ -917,7 +917,7 @@ def test_trace_brings_no_credentials(raw_matrix: Any) -> None:
 def test_what_never_comes(raw_matrix: Any) -> None:
     async def story(face: Any) -> object:
         found = []
-        for path, timeout in (("/never", Timeout(read=0.04)), ("/half", 0.04)):
+        for path, timeout in (("/never", Timeout(read=0.04)), ("/half", 0.12)):
             fault = await failing(face.ask("GET", path, timeout=timeout))
             streamed = None
             if path == "/half":
