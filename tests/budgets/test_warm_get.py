@@ -27,7 +27,7 @@ from crlf.rules.cookiejar import CookieJar
 from crlf.server.answers import text
 from crlf.server.app import App
 
-CLIENT = 97  # Python-level calls of client.get, from the URL to the Response
+CLIENT = 78  # Python-level calls of client.get, from the URL to the Response
 SERVER = 32  # of one request, from the bytes read to the bytes written
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n"

@@ -495,3 +495,40 @@ def test_the_fault_of_a_response_is_a_bad_gateways() -> None:
             client.next_part()
         assert isinstance(fault.value, ProtocolError | TooLarge)
         assert fault.value.status_code == 502
+
+
+# --- all of it at once
+
+
+@pytest.mark.parametrize("after", [b"", b"more"])
+@pytest.mark.parametrize("body", [b"x", b"hello" * 1000])
+@pytest.mark.rfc("9112", "6.2")
+def test_what_is_here_whole_may_be_taken_in_one_step(body: bytes, after: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    by_parts, at_once = asked(), asked()
+    for engine in (by_parts, at_once):
+        engine.receive(answer + after)
+        assert isinstance(engine.next_part(), ResponseHead)
+    assert by_parts.next_part() == Data(body)
+    assert by_parts.next_part() == END
+    assert at_once.take_rest() == body
+    for engine in (by_parts, at_once):
+        assert engine.is_reusable == (not after)
+        assert (engine.ours, engine.theirs, engine.holds_bytes) == (IDLE, IDLE, bool(after))
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 5\r\n\r\nhell",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"\r\nhello",
+    ],
+)
+def test_what_is_not_whole_or_has_no_length_is_not_taken_at_once(rest: bytes) -> None:
+    engine = asked()
+    engine.receive(b"HTTP/1.1 200 OK\r\n" + rest)
+    assert engine.take_rest() is None  # the head has still to be handed out
+    assert isinstance(engine.next_part(), ResponseHead)
+    assert engine.take_rest() is None
+    assert isinstance(engine.next_part(), Data)

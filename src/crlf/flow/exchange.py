@@ -7,7 +7,7 @@ an error, never half of one taken for the whole.
 
 from __future__ import annotations
 
-from crlf.flow.bodies import read_whole, send_body
+from crlf.flow.bodies import read_whole, refuse_over, send_body
 from crlf.flow.budget import Budget
 from crlf.flow.connection import PIECE, Connection, write_large
 from crlf.message.body import IterableBody
@@ -209,13 +209,16 @@ async def exchange(
     head = await begin(connection, request, budget, in_thread)
     began = 0.0 if budget.trace is None else budget.now()
     engine = connection.engine
-    if engine.body_is_due:
-        content, trailers = await read_whole(
-            connection, engine.limits.body, budget.read, engine.body_left
-        )
-    else:
-        content, trailers = b"", EMPTY
+    trailers = EMPTY
+    if not engine.body_is_due:
+        content = b""
         engine.next_part()
+    elif (rest := engine.take_rest()) is not None:
+        content = rest
+        refuse_over(engine.limits.body, len(content))
+    else:
+        limit = engine.limits.body
+        content, trailers = await read_whole(connection, limit, budget.read, engine.body_left)
     if budget.trace is not None:
         budget.note("receive", began, len(content))
     facts = connection.stream.facts

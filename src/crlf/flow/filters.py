@@ -7,7 +7,7 @@ filters below it and in the end through `send`. An error on the way is raised at
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 
 from crlf.flow.budget import Budget
 from crlf.message.errors import CrlfError, TotalTimeout
@@ -17,6 +17,7 @@ from crlf.ports import Network
 from crlf.rules.filters import After, Filter
 
 Send = Callable[[Request], Awaitable[Response]]
+Steps = Generator[Request | After, Response, Response]
 Pause = Callable[[float], Awaitable[None]]  # seconds; raises TotalTimeout when they are not there
 
 
@@ -26,28 +27,50 @@ async def filtered(
     """Send a request through filters, the first of them outermost.
 
     pause: waits for a filter that asks for it. Without one, such a filter is told that there is
-    no time.
+    no time. There is one loop for all filters, and not one in the other: a response that is
+    waited for comes back through every frame on the way.
     """
-    if not filters:
-        return await send(request)
-    steps, below = filters[0](request), filters[1:]
+    running: list[Steps] = []  # the filters that have been entered, the innermost last
+    wanted: Request | After = request
+    outcome: Response | CrlfError | None = None
     try:
-        wanted = next(steps)
         while True:
             try:
-                if isinstance(wanted, After):
-                    await (_refuse if pause is None else pause)(wanted.seconds)
-                    wanted = wanted.request
-                response = await filtered(below, wanted, send, pause)
+                while True:
+                    if isinstance(wanted, After):
+                        await (_refuse if pause is None else pause)(wanted.seconds)
+                        wanted = wanted.request
+                    if len(running) == len(filters):
+                        break
+                    steps = filters[len(running)](wanted)
+                    running.append(steps)
+                    wanted = next(steps)
+                outcome = await send(wanted)
+            except StopIteration as done:
+                running.pop()  # it answered without asking anybody
+                outcome = done.value
             except CrlfError as fault:
-                wanted = steps.throw(fault)
+                outcome = fault
+            while running:
+                try:
+                    if isinstance(outcome, CrlfError):
+                        wanted = running[-1].throw(outcome)
+                    else:
+                        wanted = running[-1].send(outcome)
+                    break
+                except StopIteration as done:
+                    outcome = done.value
+                except CrlfError as fault:
+                    outcome = fault
+                running.pop()
             else:
-                wanted = steps.send(response)
-    except StopIteration as done:
-        answer: Response = done.value
-        return answer
+                if isinstance(outcome, CrlfError):
+                    raise outcome
+                return outcome
     finally:
-        steps.close()
+        outcome = None  # an error and the frame that keeps it would keep each other
+        while running:
+            running.pop().close()
 
 
 async def _refuse(seconds: float) -> None:

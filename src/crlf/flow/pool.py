@@ -194,8 +194,12 @@ class Pool:
         It is closed when another route has waited longer, and only for room in all: else a
         busy route would keep all others out for ever.
         """
-        if not self._queues:
+        queues = self._queues
+        if not queues:
             self._ledger.keep(route, connection, self.network.now())
+            return
+        if len(queues) == 1 and route in queues:
+            self._next_of(route).settle(connection)
             return
         for waiting in self._in_turn():
             if waiting == route:

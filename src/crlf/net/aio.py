@@ -29,10 +29,16 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 class AioBell:
-    """A bell for flows of one loop. The loop itself is the guard: nothing else runs meanwhile."""
+    """A bell for flows of one loop. The loop itself is the guard: nothing else runs meanwhile.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    sweep: looks after deadlines, so that a wait needs no timer of its own.
+    """
+
+    __slots__ = ("_loop", "_sweep", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sweep: Sweep | None = None) -> None:
         self._loop = loop
+        self._sweep = Sweep(loop) if sweep is None else sweep
         self._waiting: set[asyncio.Future[bool]] = set()
 
     def __enter__(self) -> AioBell:
@@ -45,17 +51,17 @@ class AioBell:
         """Wait for a ring; False when the deadline passes first."""
         future: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.add(future)
-        timer = None
-        if deadline is not None:
-            timer = self._loop.call_later(
-                max(0.0, deadline - time.monotonic()), _set, future, False
-            )
+        if deadline is None:
+            try:
+                return await future
+            finally:
+                self._waiting.discard(future)
+        self._sweep.watch(future, deadline)
         try:
             return await future
         finally:
             self._waiting.discard(future)
-            if timer is not None:
-                timer.cancel()
+            self._sweep.forget(future)
 
     def ring(self) -> None:
         """Wake every flow that waits here."""
@@ -138,7 +144,7 @@ class AioNetwork:
 
     def new_bell(self) -> AioBell:
         """Make a bell for flows of this loop."""
-        return AioBell(self._loop)
+        return AioBell(self._loop, self._sweep)
 
     async def listen(
         self, host: str, port: int, serve: Callable[[Stream], Awaitable[None]]

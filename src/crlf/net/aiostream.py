@@ -34,11 +34,12 @@ _MOST_BUFFERED = 256 * 1024  # bytes that wait for a reader before the peer is a
 
 
 class Sweep:
-    """Every stream of one loop, and one timer for all of their deadlines."""
+    """Every stream of one loop, every bell's wait, and one timer for all of their deadlines."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._streams: set[AioStream] = set()
+        self._waits: dict[asyncio.Future[bool], float] = {}  # a future -> when it becomes False
         self._timer: asyncio.TimerHandle | None = None
         self.next_look = _NEVER
 
@@ -51,10 +52,22 @@ class Sweep:
     def drop(self, stream: AioStream) -> None:
         """Forget a stream."""
         self._streams.discard(stream)
-        if not self._streams and self._timer is not None:
+        if not self._streams and not self._waits and self._timer is not None:
             self._timer.cancel()
             self._timer = None
             self.next_look = _NEVER
+
+    def watch(self, wait: asyncio.Future[bool], deadline: float) -> None:
+        """Give a future the value False when its deadline has passed."""
+        self._waits[wait] = deadline
+        if self._timer is None:
+            self._look_at(min(deadline, time.monotonic() + _LOOK))
+        elif deadline < self.next_look:
+            self.hasten(deadline)
+
+    def forget(self, wait: asyncio.Future[bool]) -> None:
+        """Watch a future no longer."""
+        del self._waits[wait]
 
     def hasten(self, deadline: float) -> None:
         """Look no later than a deadline."""
@@ -70,8 +83,14 @@ class Sweep:
         now = time.monotonic()
         for stream in [late for late in self._streams if late.deadline <= now]:
             stream.expire()
-        if self._streams:
-            nearest = min(stream.deadline for stream in self._streams)
+        for wait in [late for late, deadline in self._waits.items() if deadline <= now]:
+            if not wait.done():
+                wait.set_result(False)
+        if self._streams or self._waits:
+            nearest = min(
+                min((stream.deadline for stream in self._streams), default=_NEVER),
+                min((at for wait, at in self._waits.items() if not wait.done()), default=_NEVER),
+            )
             self._look_at(max(now + 0.001, min(now + _LOOK, nearest)))
         else:
             self._timer = None

@@ -115,6 +115,27 @@ class H1Engine:
             return CLOSED_PART
         return None
 
+    def take_rest(self) -> bytes | None:
+        """Return the content that is left and end their message, when all of it has arrived.
+
+        What `next_part` would give as Data and End, in one step. None when that is the way:
+        something has still to arrive, or its length is not known before its end.
+        """
+        reader = self._reader
+        if self.theirs != BODY or type(reader) is not LengthReader:
+            return None
+        data, at = self._in, self._at
+        end = at + reader.left
+        if end > len(data):
+            return None
+        self._at = end
+        self.theirs = TABLE[BODY][STOP]
+        self._reader = None
+        if self.ours == DONE:
+            self._cycle()
+        content = data[at:end]
+        return content if type(content) is bytes else bytes(content)
+
     def leftover(self) -> bytes:
         """Take the bytes that have arrived and belong to no message yet."""
         rest = bytes(self._in[self._at :])
