@@ -331,6 +331,14 @@ async def stops_reading(visit: Visit, asked: Asked) -> bool:
     return False
 
 
+@way(whole, BY_NAME)
+async def redirects(visit: Visit, asked: Asked) -> bool:
+    """Lead to the good answer to the same token."""
+    place = f"Location: /{asked.token}/{asked.size}/good"
+    await visit.say(answer(asked, place).replace(b"200 OK", b"302 Go", 1))
+    return True
+
+
 # --- ways that do not wait for the request's body ---
 
 

@@ -99,6 +99,32 @@ async def left_early(client: AsyncClient, base: str, upload: Path) -> None:
             await pieces.aclose()  # type: ignore[attr-defined]
 
 
+async def redirected(client: AsyncClient, base: str, upload: Path) -> None:
+    """What the redirect carried is left for what it leads to, whole and streamed."""
+    response = await client.get(f"{base}/a/9/redirects")
+    assert response.content == content_of("a", 9)
+    async with client.stream("GET", f"{base}/b/20000/redirects") as reply:
+        assert await reply.read() == content_of("b", 20_000)
+
+
+async def left_unread(client: AsyncClient, base: str, upload: Path) -> None:
+    """A little is left, which is read by who leaves."""
+    async with client.stream("GET", f"{base}/a/300/slow") as reply:
+        assert reply.status_code == 200
+
+
+async def saved(client: AsyncClient, base: str, upload: Path) -> None:
+    """To a file, which is there whole or not at all."""
+    path = upload.with_name("saved.bin")
+    path.unlink(missing_ok=True)
+    try:
+        await client.download(f"{base}/a/9000/slow", path, overwrite=True)
+    except asyncio.CancelledError:
+        assert not path.exists() or path.read_bytes() == content_of("a", 9000)
+        raise
+    assert path.read_bytes() == content_of("a", 9000)
+
+
 async def uploaded(client: AsyncClient, base: str, upload: Path) -> None:
     stages = []
 
@@ -178,7 +204,8 @@ async def sent_once_more(client: AsyncClient, base: str, upload: Path) -> None:
 
 
 STORIES = [
-    fresh, fresh_and_again, streamed, left_early, uploaded, asked_before_upload, file_uploaded,
+    fresh, fresh_and_again, streamed, left_early, left_unread, redirected, saved, uploaded,
+    asked_before_upload, file_uploaded,
     queued, queued_for_a_place, sent_once_more,
 ]  # fmt: skip
 
