@@ -290,7 +290,7 @@ def test_in_memory(story: Story, when: str, big_file: Path) -> None:
             lambda: AsyncClient(network=SlowNetwork(), pool=ONE, timeout=3),
             "https://a.example", story, big_file, when,
         )  # fmt: skip
-        assert found >= 4, "it was cancelled nowhere"
+        assert found >= 3, "it was cancelled nowhere"
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(run())
@@ -320,7 +320,7 @@ def test_on_sockets(
                 lambda: AsyncClient(pool=ONE, timeout=3, verify=papers[0], trust_env=False),
                 base, story, big_file, when,
             )  # fmt: skip
-        assert found >= 4, "it was cancelled nowhere"
+        assert found >= 3, "it was cancelled nowhere"
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(run())
