@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from crlf.message.errors import LocalError, Malformed, ProtocolError, TooLarge
 from crlf.message.grammar import TOKEN
 from crlf.message.headers import Headers
-from crlf.wire.h1.body import FORBIDDEN_TRAILERS
+from crlf.wire.h1.body import FORBIDDEN_TRAILERS, LATE_TRAILERS
 from crlf.wire.h1.client import ClientEngine
 from crlf.wire.h1.head import CarefulWalk, has_stray_control, parse_block
 from crlf.wire.h1.server import ServerEngine
@@ -481,7 +481,9 @@ field_lists = st.lists(
     unique_by=lambda field: field[0].lower(),
 )
 trailer_lists = field_lists.map(
-    lambda fields: [field for field in fields if field[0].lower() not in FORBIDDEN_TRAILERS]
+    lambda fields: [
+        field for field in fields if field[0].lower() not in FORBIDDEN_TRAILERS | LATE_TRAILERS
+    ]
 )
 targets = st.from_regex(
     r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/]{0,12}(\?[A-Za-z0-9/?%]{0,8})?", fullmatch=True

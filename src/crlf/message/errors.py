@@ -238,7 +238,12 @@ class StatusError(CrlfError):
 
 
 class TooManyRedirects(CrlfError):
-    """A chain of redirects is longer than allowed, or runs in a circle."""
+    """A chain of redirects is longer than allowed, or runs in a circle.
+
+    response: the last redirect, with those before it in its history.
+    """
+
+    response: object | None = None
 
 
 class DecodingError(CrlfError, ValueError):

@@ -84,7 +84,8 @@ def redirecting(
                 response.extras[REFUSED] = follow
                 break
             if len(history) == limit:
-                raise _too_many(limit, request, follow, str(follow.url) in visited)
+                response = response.with_history((*history, *response.history))
+                raise _too_many(response, request, follow, str(follow.url) in visited)
             visited.add(str(follow.url))
             history.append(response)
             request = follow
@@ -183,10 +184,13 @@ def _is_of_content(name: str) -> bool:
     return name.startswith("content-") or name in _OF_CONTENT
 
 
-def _too_many(limit: int, request: Request, follow: Request, is_circle: bool) -> TooManyRedirects:
+def _too_many(
+    response: Response, request: Request, follow: Request, is_circle: bool
+) -> TooManyRedirects:
     shown = follow.url.redacted
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
     where = f"in a circle through {shown}" if is_circle else f"the next would be {shown}"
-    error = TooManyRedirects(f"over {limit} redirects, {where}")
+    error = TooManyRedirects(f"over {len(response.history)} redirects, {where}")
+    error.response = response
     error.during(request)
     return error

@@ -65,17 +65,21 @@ _EXTENSIONS = pattern(
 )
 _SIZE_DIGITS = pattern(rb"[0-9A-Fa-f]+")
 _CHUNK_RULE = "RFC 9112 7.1"
-# RFC 9110 6.5.1: fields that a trailer must not have, because they are needed before it.
+# RFC 9110 6.5.1: what a trailer must not have, since it says where a message ends, where it goes,
+# who sends it or what its content is; whoever merged it into the fields would be deceived.
 FORBIDDEN_TRAILERS = frozenset(
     {
         "transfer-encoding", "content-length", "host", "content-encoding", "content-type",
         "content-range", "trailer", "te", "connection", "keep-alive", "upgrade", "expect",
-        "max-forwards", "cache-control", "authorization", "proxy-authorization", "cookie",
-        "set-cookie", "www-authenticate", "proxy-authenticate", "range", "if-match",
-        "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "age", "date",
-        "expires", "location", "retry-after", "vary", "warning",
+        "max-forwards", "authorization", "proxy-authorization", "cookie", "set-cookie",
+        "www-authenticate", "proxy-authenticate", "range", "if-match", "if-none-match",
+        "if-modified-since", "if-unmodified-since", "if-range", "location",
     }
 )  # fmt: skip
+# What is merely too late there: never sent, and where it comes handed out with the other trailers.
+LATE_TRAILERS = frozenset(
+    {"age", "cache-control", "date", "expires", "retry-after", "vary", "warning"}
+)
 
 
 class ChunkedReader:

@@ -9,7 +9,13 @@ write, and what decides that a connection persists.
 from __future__ import annotations
 
 from crlf.message.errors import LocalError, Malformed, RemoteError, TooLarge
-from crlf.wire.h1.body import FORBIDDEN_TRAILERS, ChunkedReader, CloseReader, LengthReader
+from crlf.wire.h1.body import (
+    FORBIDDEN_TRAILERS,
+    LATE_TRAILERS,
+    ChunkedReader,
+    CloseReader,
+    LengthReader,
+)
 from crlf.wire.h1.framing import CHUNKED, TO_CLOSE, Facts
 from crlf.wire.h1.head import CarefulWalk, has_stray_control
 from crlf.wire.h1.state import (
@@ -356,7 +362,7 @@ class H1Engine:
         trailers = end.trailers
         if self._left > 0 and not self._drops_data:
             raise LocalError(f"{self._left:,} bytes fewer than Content-Length", "RFC 9110 8.6")
-        for name in trailers.keys() & FORBIDDEN_TRAILERS:
+        for name in trailers.keys() & (FORBIDDEN_TRAILERS | LATE_TRAILERS):
             raise LocalError(f"{name} in a trailer", "RFC 9110 6.5.1")
         if self._left == CHUNKED and not self._drops_data:
             self._out.append(b"0\r\n%b\r\n" % trailers.block())
