@@ -83,13 +83,13 @@ def _made(cls: type[T], *, is_frozen: bool) -> type[T]:
 
 def replace(self: T, **changes: object) -> T:
     """Return a copy of a value with some fields changed."""
-    kept = {name: getattr(self, name) for name in type(self).__match_args__}  # type: ignore[attr-defined]
+    kept = {name: getattr(self, name) for name in type(self).__match_args__}  # type: ignore[attr-defined]  # every value has it
     return type(self)(**{**kept, **changes})
 
 
 def as_dict(self: object) -> dict[str, Any]:
     """Return a value's fields by name, the values as they are."""
-    return {name: getattr(self, name) for name in type(self).__match_args__}  # type: ignore[attr-defined]
+    return {name: getattr(self, name) for name in type(self).__match_args__}  # type: ignore[attr-defined]  # every value has it
 
 
 def _fields(self: Any) -> tuple[object, ...]:

@@ -180,7 +180,7 @@ def body_of(content: object) -> bytes | Body:
     if hasattr(content, "chunks") and hasattr(content, "can_send_again"):
         return content  # type: ignore[return-value]  # a Body, by its two telling questions
     if hasattr(content, "read") and hasattr(content, "seekable"):
-        return FileBody(content)  # type: ignore[arg-type]
+        return FileBody(content)  # type: ignore[arg-type]  # a file by what it can do
     if isinstance(content, AsyncIterable):
         return AsyncIterableBody(content)
     if isinstance(content, Iterable) and not isinstance(content, dict):

@@ -319,7 +319,7 @@ class H1Engine:
             if unasked:  # no request can come of it any more, or no answer
                 self.theirs = TABLE[IDLE][CLOSE]
         else:
-            self._send_head(part)  # type: ignore[arg-type]
+            self._send_head(part)  # type: ignore[arg-type]  # each role refuses the other's
 
     def _send_head(self, head: Head) -> None:
         raise NotImplementedError  # each role writes its own kind of head
