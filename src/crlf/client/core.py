@@ -83,7 +83,7 @@ class Core:
     ) -> tuple[Incoming | Arrived, Response]:
         """Send a request and return its response with the body still to come."""
         request = self._dressing.request(method, url, options)
-        budget = self._budget(options, is_streamed=True)
+        budget = self._budget(options)
         pool = self._pool
         opened: list[Incoming] = []
 
@@ -105,6 +105,8 @@ class Core:
             for incoming in opened:
                 incoming.close()
             raise
+        if "timeout" not in options and self.settings.policy is None:
+            budget.total_at = None  # how long the body flows, nobody can know before
         if opened and opened[0].request is response.request:
             return opened[0], response
         for incoming in opened:  # a filter hands back another one
@@ -158,15 +160,13 @@ class Core:
             chain += auth_filters(auth, "auth" in options, settings, self._logins)
         return (*chain, self._keeping)
 
-    def _budget(self, options: RequestOptions, *, is_streamed: bool = False) -> Budget:
+    def _budget(self, options: RequestOptions) -> Budget:
         settings = self.settings
         timeout, trace = settings.timeout, settings.trace
         if options:
             trace = options.get("trace", trace)
             if "timeout" in options:
                 return Budget(Timeout.of(options["timeout"]), self.network.now, trace)
-        if is_streamed and settings.policy is None:
-            timeout = timeout.without_total()  # how long a stream flows, nobody can know before
         return Budget(timeout, self.network.now, trace)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crlf.message.errors import TimedOut, TotalTimeout
+from crlf.message.errors import ReadTimeout, TimedOut, TotalTimeout
 from crlf.rules.deadlines import Timeout
 from crlf.rules.tracing import Step, StepName, Trace
 
@@ -43,12 +43,20 @@ class Budget:
         return deadline if total_at is None or deadline < total_at else total_at
 
     def read(self) -> float | None:
-        """Return the deadline for something to arrive."""
+        """Return the deadline for something to arrive.
+
+        Raises ReadTimeout when the total one has passed: where there is always something to
+        read, nobody ever waits, so no stream would see that.
+        """
         seconds, total_at = self.timeout.read, self.total_at
-        if seconds is None:
-            return total_at
-        deadline = self.now() + seconds
-        return deadline if total_at is None or deadline < total_at else total_at
+        if seconds is None and total_at is None:
+            return None
+        now = self.now()
+        if total_at is None or (seconds is not None and now + seconds < total_at):
+            return now + seconds  # type: ignore[operator]  # one of the two is given
+        if now >= total_at:
+            raise ReadTimeout("nothing more is read", phase="read")
+        return total_at
 
     def write(self) -> float | None:
         """Return the deadline for a piece to be taken."""

@@ -78,13 +78,14 @@ class Connection(Generic[E]):
         """Let go of the stream at once."""
         self.stream.close()
 
-    def leave(self) -> None:
-        """Close after the last exchange: say so first, as far as that needs no waiting.
+    def leave(self, deadline: float) -> None:
+        """Close after the last exchange: say so first, as far as that needs little waiting.
 
         RFC 9112 9.8: a client sends close_notify before it closes. On a connection that has
-        nothing under way there is room for that; where there is not, the peer has to do without.
+        nothing under way there is room for that, unless the peer has read nothing for long:
+        then it has to do without, after the deadline where streams block, at once elsewhere.
         """
-        farewell = self.stream.end(None)
+        farewell = self.stream.end(deadline)
         try:
             farewell.send(None)
         except StopIteration:

@@ -150,7 +150,11 @@ class Dialler:
             budget.note("dns", began, addresses)
             began = network.now()
         stream = await network.connect(host, port, deadline, addresses, sockets)
-        budget.note("connect", began, stream.facts)
+        try:
+            budget.note("connect", began, stream.facts)
+        except BaseException:  # of whoever listens
+            stream.close()
+            raise
         return stream
 
     async def _addresses(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
@@ -195,10 +199,10 @@ class Dialler:
         began = network.now()
         try:
             await open_tunnel(stream, via, route.host, route.port, deadline, self.limits)
+            budget.note("proxy", began, stream.facts)
         except BaseException:
             stream.close()
             raise
-        budget.note("proxy", began, stream.facts)
         return stream
 
     async def _through_socks(
@@ -213,10 +217,10 @@ class Dialler:
                 # Whoever is given addresses is likelier to reach IPv4; SOCKS4 knows no other.
                 host = next((address for address in found if ":" not in address), found[0])
             stream = await network.open_socks(stream, socks_proxy(via), host, route.port, deadline)
+            budget.note("proxy", began, stream.facts)
         except BaseException:
             stream.close()
             raise
-        budget.note("proxy", began, stream.facts)
         return stream
 
     async def _secured(
@@ -226,10 +230,10 @@ class Dialler:
         began = self.network.now()
         try:
             secured = await self.network.start_tls(stream, tls, host, deadline)
+            budget.note("tls", began, secured.facts.tls)
         except BaseException:
             stream.close()
             raise
-        budget.note("tls", began, secured.facts.tls)
         return secured
 
 

@@ -127,8 +127,8 @@ class Incoming:
             self.response.trailers = part.trailers
         self._connection = None
         self._is_read = True
-        self._budget.note("receive", self._began, self.size)
         self._pool.give_back(self._route, connection)
+        self._budget.note("receive", self._began, self.size)
         return None
 
     next_raw = next_piece  # no coding is undone here

@@ -21,6 +21,7 @@ from crlf.wire.h1.client import ClientEngine
 
 ClientConnection = Connection[ClientEngine]
 _CLOSED = "this client is closed"
+_FAREWELL = 0.1  # seconds for a last word that the kernel has no room for; the guard is held
 
 
 class _Ticket:
@@ -80,7 +81,7 @@ class Pool:
             connection = self._take_idle(route)
             while fresh and connection is not None:
                 self._ledger.drop(route)
-                connection.leave()
+                connection.leave(self._farewell())
                 connection = self._take_idle(route)
             if connection is not None:
                 return connection, True
@@ -94,7 +95,8 @@ class Pool:
             if connection is not None:
                 if not connection.stream.has_arrived():
                     return connection, True
-                connection.leave()  # as _take_idle does; its place is ours all the same
+                # As _take_idle does; its place is ours all the same.
+                connection.leave(self._farewell())
         try:
             return await self.dialler.dial(route, budget), False
         except BaseException:
@@ -121,7 +123,11 @@ class Pool:
                     phase="pool",
                     seconds=budget.elapsed,
                 )
-        budget.note("queue", began, ticket.connection is not None)
+        try:
+            budget.note("queue", began, ticket.connection is not None)
+        except BaseException:  # of whoever listens
+            self._give_up(route, ticket)
+            raise
         return ticket.connection
 
     def _give_up(self, route: Route, ticket: _Ticket) -> None:
@@ -143,6 +149,10 @@ class Pool:
         if not queue:
             del self._queues[route]
 
+    def _farewell(self) -> float:
+        """Until when a peer may take our last word."""
+        return self.network.now() + _FAREWELL
+
     def _take_idle(self, route: Route) -> ClientConnection | None:
         """Return an idle connection on which nothing has happened since, with the guard held."""
         if self._is_closed:
@@ -150,12 +160,12 @@ class Pool:
         while True:
             connection, stale = self._ledger.take(route, self.network.now())
             for old in stale:
-                old.leave()
+                old.leave(self._farewell())
             # RFC 9112 9.2: bytes that nobody asked for, or the end: not to be used again.
             if connection is None or not connection.stream.has_arrived():
                 return connection
             self._ledger.drop(route)
-            connection.leave()
+            connection.leave(self._farewell())
 
     def _may_open(self, route: Route) -> bool:
         """Whether there is room for one more, if need be in the place of an idle one."""
@@ -166,7 +176,7 @@ class Pool:
         evicted = self._ledger.evict()
         if evicted is None:
             return False
-        evicted.leave()
+        evicted.leave(self._farewell())
         return True
 
     def _in_turn(self) -> list[Route]:
@@ -207,7 +217,7 @@ class Pool:
                 return
             if self._ledger.has_room_for(waiting):
                 self._ledger.drop(route)
-                connection.leave()
+                connection.leave(self._farewell())
                 self._call_next()
                 return
         self._ledger.keep(route, connection, self.network.now())
@@ -220,7 +230,7 @@ class Pool:
                 return
             self._ledger.drop(route)
             self._call_next()
-        connection.leave()
+        connection.leave(self._farewell())
 
     def drop(self, route: Route, connection: ClientConnection) -> None:
         """Close a connection of which nobody knows any more what it is good for."""
@@ -245,4 +255,4 @@ class Pool:
                     ticket.settle(None)
             self._queues.clear()
             for connection in self._ledger.clear():
-                connection.leave()
+                connection.leave(self._farewell())

@@ -272,8 +272,11 @@ class BlockingNetwork:
             find_addresses(host, port, deadline) if addresses is None else literals(addresses, port)
         )
         opened, address = open_any(candidates, place_of(host, port), deadline, settings)
-        facts = StreamFacts(shown_address(address), shown_address(opened.getsockname()))
-        return BlockingStream(opened, facts)
+        try:
+            local = shown_address(opened.getsockname())
+        except OSError:  # macOS, where the peer has reset it already; the first read will say so
+            local = None
+        return BlockingStream(opened, StreamFacts(shown_address(address), local))
 
     async def start_tls(
         self, stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None
