@@ -126,6 +126,15 @@ def test_the_last_id_goes_along_with_the_next_request() -> None:
     assert [last for _, last in script.asked] == [None, "1", "\xe2\x82\xac", None]
 
 
+def test_what_has_come_and_was_not_handed_out_is_not_the_last_event() -> None:
+    script = Script(stream(b"id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\n\n"), OVER)
+    source = script.source()
+    assert run_sync(source.next_event()).id == "1"  # type: ignore[union-attr]  # there is one
+    assert source.last_event_id == "1"
+    assert run_sync(source.next_event()).id == "2"  # type: ignore[union-attr]  # the same
+    assert source.last_event_id == "3"  # an id without data is no event, and counts all the same
+
+
 def test_an_earlier_visit_may_be_continued() -> None:
     script = Script(stream(b"data: a\n\n"), OVER)
     source = script.source(last_event_id="41")

@@ -14,6 +14,7 @@ from crlf.message.url import URL, text_pairs
 from crlf.net.surroundings import environment, names_proxies
 from crlf.ports import DEFAULT_SOCKETS, DEFAULT_TLS, Network, SocketSettings, TlsSettings
 from crlf.rules.cookiejar import CookieJar
+from crlf.rules.credentials import Basic
 from crlf.rules.deadlines import DEFAULT_TIMEOUT, Timeout
 from crlf.rules.ledger import PoolLimits
 from crlf.values import replace
@@ -50,6 +51,9 @@ def settings_of(options: ClientOptions) -> ClientSettings:
         for name in ("auth", "follow_redirects", "resolve", "retry", "expect_continue", "trace")
         if name in options
     }
+    auth = given.get("auth")
+    if isinstance(auth, tuple):
+        given["auth"] = Basic(*auth)  # which shows no password
     settings = ClientSettings(
         base_url=base_url if base_url is None or isinstance(base_url, URL) else URL(base_url),
         headers=Headers(options.get("headers")) if options.get("headers") else EMPTY,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import Self
+from typing import Any, Self
 
 from crlf.client.pieces import Chunks, Gathered, Lines, cut
 from crlf.flow.incoming import Arrived, Incoming, content_of
@@ -92,7 +92,7 @@ class Streamed:
         """The content as text, once `read` has been called; RuntimeError before."""
         return self._whole().text
 
-    def json(self) -> object:
+    def json(self) -> Any:
         """Parse the content as JSON, once `read` has been called. Raises Malformed."""
         return self._whole().json()
 

@@ -73,6 +73,7 @@ class EventSource:
         self._reconnects = reconnects
         self._most_failures = failures
         self._parser = EventParser(last_event_id)
+        self._handed_id = last_event_id
         self._ready: deque[ServerSentEvent] = deque()
         self._content: Content | None = None
         self._was_open = False
@@ -84,8 +85,8 @@ class EventSource:
 
     @property
     def last_event_id(self) -> str:
-        """What the next connection will say was the last event to arrive."""
-        return self._parser.last_event_id
+        """The id of the last event that was handed out, which a later visit begins after."""
+        return self._handed_id if self._ready else self._parser.last_event_id
 
     async def next_event(self) -> ServerSentEvent | None:
         """Return the next event, waiting for it; None when there will be none.
@@ -104,7 +105,9 @@ class EventSource:
         except BaseException:
             self.close()
             raise
-        return self._ready.popleft()
+        event = self._ready.popleft()
+        self._handed_id = event.id
+        return event
 
     def close(self) -> None:
         """Let go of the connection; whoever waits for the next one is told that it is over."""

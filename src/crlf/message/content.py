@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
+from typing import Any
 
 from crlf.message.errors import Malformed
 from crlf.message.fields.media import parse_media_type
@@ -183,13 +184,12 @@ class TextDecoder:
         return held
 
 
-def parse_json(content: bytes) -> object:
+def parse_json(content: bytes) -> Any:
     """Parse JSON (RFC 8259: UTF-8, a byte order mark tolerated). Raises Malformed (400)."""
     import json  # a client that never meets JSON does not wait for its parser
 
     try:
-        value: object = json.loads(content)
-        return value
+        return json.loads(content)
     except RecursionError:
         raise Malformed("JSON nested too deeply", "RFC 8259 9") from None
     except ValueError as fault:

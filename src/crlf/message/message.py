@@ -6,7 +6,7 @@ is bytes when it is here whole, and a Body while it is still under way.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from crlf.message.body import Body
 from crlf.message.content import decode_text, encoding_of, parse_json
@@ -45,7 +45,7 @@ class Message:
         """The content as text; see crlf.message.content for how the encoding is found."""
         return decode_text(self.headers, self.content)
 
-    def json(self) -> object:
+    def json(self) -> Any:
         """Parse the content as JSON. Raises Malformed (a ValueError, 400) when it is not."""
         return parse_json(self.content)
 

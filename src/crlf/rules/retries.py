@@ -9,7 +9,7 @@ budget, as Finagle and linkerd have it), or its clients keep it down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -59,8 +59,8 @@ class Retry:
     """
 
     attempts: int = 2  # curl, Go, httpx: 1; browsers and urllib3 more
-    methods: frozenset[str] | None = IDEMPOTENT
-    statuses: frozenset[int] = frozenset()
+    methods: Collection[str] | None = IDEMPOTENT
+    statuses: Collection[int] = frozenset()
     unanswered: bool = False
     first_wait: float = 0.2
     longest_backoff: float = 10.0
