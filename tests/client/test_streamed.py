@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crlf.client.blocking import Client
 from crlf.client.pieces import Chunks, Gathered, LineSplitter
 from crlf.client.streamed import AsyncStreamedResponse, StreamedResponse
 from crlf.flow.budget import Budget
@@ -438,3 +439,25 @@ def test_a_large_streamed_content_is_bounded_by_nothing_but_its_reader(ask: Ask)
     asked = ask(reply(gzip.compress(noise * 4, 1), "Content-Encoding: gzip"))
     assert sum(map(len, asked.streamed.each("iter_bytes"))) == 4 * 2**20
     assert asked.lives
+
+
+@pytest.mark.rfc("9112", "7.4")
+@pytest.mark.parametrize("coding", ["gzip", "gzip, chunked", "xchunked", "identity, chunked"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_transfer_coding_that_nobody_asked_for_is_not_handed_out_as_content(
+    coding: str, is_streamed: bool
+) -> None:
+    head = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n".encode()
+    body = b"5\r\nhello\r\n0\r\n\r\n" if coding.endswith("d") and "," in coding else b"hello"
+    client = Client(network=ScriptedNetwork([ScriptedStream([head + body, END])]))
+
+    def ask() -> None:
+        if not is_streamed:
+            client.get("http://a.example/")
+            return
+        with client.stream("GET", "http://a.example/") as response:
+            response.read()
+
+    with pytest.raises(DecodingError, match="nobody asked for"):
+        ask()
+    assert client._core._pool._ledger.total == (0 if is_streamed or body == b"hello" else 1)

@@ -460,7 +460,7 @@ def test_a_long_line_before_the_last_one_is_seen_at_once() -> None:
 @pytest.mark.rfc("9110", "6.5.1")
 def test_which_fault_is_named_does_not_depend_on_chance() -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
-    for first, second in ((b"Vary", b"Host"), (b"Host", b"Vary")):
+    for first, second in ((b"Cookie", b"Host"), (b"Host", b"Cookie")):
         server = serving(head + first + b": x\r\n" + second + b": x\r\n\r\n")
         with pytest.raises(RemoteError, match=first.decode().lower()):
             server.next_part()

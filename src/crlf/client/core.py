@@ -86,14 +86,17 @@ class Core:
         budget = self._budget(options)
         pool = self._pool
         opened: list[Incoming] = []
+        left: list[Request] = []
 
         async def send(request: Request) -> Response:
             if WHOLE in request.extras:
                 return await send_through(pool, request, budget)
             if opened:
                 # The response before this one was a redirect: its content interests nobody.
+                left.append(opened[0].request)
                 await opened.pop().leave()
-            incoming = await open_response(pool, request, budget)
+            # A request of its own each time: by it a response is known, whatever a filter did.
+            incoming = await open_response(pool, request.with_headers(request.headers), budget)
             if self.settings.policy is not None:
                 incoming.most = self.settings.limits.body  # strangers have no streams without end
             opened.append(incoming)
@@ -111,6 +114,11 @@ class Core:
             return opened[0], response
         for incoming in opened:  # a filter hands back another one
             incoming.close()
+        if response.content == b"" and any(each is response.request for each in left):
+            raise RuntimeError(
+                "a filter handed back a response whose content was let go of, since it sent"
+                " another request after that: set request.extras['whole'] to keep it"
+            )
         return Arrived(response, request, pool), response
 
     async def _filtered(

@@ -66,8 +66,9 @@ class Dressing:
             headers = _merged(headers, added)
         cookies = options.get("cookies")
         if cookies:
-            pairs = "; ".join(f"{name}={value}" for name, value in cookies.items())
-            headers = headers.with_field("cookie", pairs)
+            from crlf.rules.cookiefiles import given_pairs  # most cookies come out of the jar
+
+            headers = headers.with_field("cookie", given_pairs(cookies))
         if method == "TRACE":
             headers = _traced(headers)
         request = Request(method, url, headers, content)

@@ -191,6 +191,11 @@ class ClientSettings:
     expect_continue: int | None = EXPECT_FROM
     trace: Trace | None = None
 
+    def __repr__(self) -> str:
+        """Say whose settings these are; auth and headers have secrets in them."""
+        place = "any origin" if self.base_url is None else self.base_url.redacted
+        return f"<ClientSettings for {place}>"
+
 
 class Application(Protocol):
     """What can be talked to in memory: an App, or whatever gives a Send in the same way."""

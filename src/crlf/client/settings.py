@@ -6,11 +6,15 @@ that making a client costs microseconds. Wrong use is a TypeError or ValueError 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from os import PathLike
+
 from crlf.client.options import ClientOptions, ClientSettings, TrustEnv
 from crlf.flow.dial import Proxies
 from crlf.message.authority import is_address
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.url import URL, text_pairs
+from crlf.net.blocking import BlockingBell
 from crlf.net.surroundings import environment, names_proxies
 from crlf.ports import DEFAULT_SOCKETS, DEFAULT_TLS, Network, SocketSettings, TlsSettings
 from crlf.rules.cookiejar import CookieJar
@@ -99,6 +103,8 @@ def jar_of(options: ClientOptions, network: Network) -> CookieJar:
     """
     cookies = options.get("cookies")
     if isinstance(cookies, CookieJar):
+        if isinstance(cookies.guard, nullcontext):
+            cookies.guard = BlockingBell()  # threads share a client, and so its jar
         return cookies
     jar = CookieJar(guard=network.new_bell())
     for name, value in (cookies or {}).items():
@@ -124,7 +130,7 @@ def _check_policy(options: ClientOptions) -> None:
 def _tls(options: ClientOptions, trust_env: TrustEnv) -> TlsSettings:
     verify, cert = options.get("verify", True), options.get("cert")
     minimum = options.get("tls_minimum", "1.2")
-    if verify is None:
+    if not isinstance(verify, bool | str | PathLike):  # 0 and 1 would be files, the open ones
         raise TypeError("verify= is True, False or the path of a CA file; None could mean either")
     if minimum not in ("1.2", "1.3"):
         raise ValueError(f"tls_minimum= is '1.2' or '1.3', not {minimum!r}: RFC 8996 forbids older")

@@ -17,6 +17,7 @@ from crlf.message.fields.codings import codings_of
 from crlf.message.headers import Headers
 from crlf.ports import InThread
 from crlf.wire.coding import ContentDecoder, available
+from crlf.wire.h1.framing import transfer_codings
 from crlf.wire.limits import Limits
 
 _AT_ONCE = 512 * 1024  # decoded bytes until a thread has its turn: 1 to 3 ms
@@ -30,6 +31,18 @@ def codings_left(headers: Headers, status_code: int = 200) -> tuple[str, ...]:
     """
     codings = codings_of(headers)
     return () if _may_undo(codings, status_code) else codings
+
+
+def refuse_transfer_coding(headers: Headers) -> None:
+    """Raise DecodingError for a transfer coding beside chunked.
+
+    RFC 9112 7.4: a server applies none that its client does not accept, and we accept none.
+    What such a body says, nobody here knows.
+    """
+    if "transfer-encoding" in headers:
+        for coding in transfer_codings(headers):
+            if coding != "chunked":
+                raise DecodingError(f"a transfer coding that nobody asked for: {coding[:40]!a}")
 
 
 def _may_undo(codings: tuple[str, ...], status_code: int) -> bool:
@@ -60,6 +73,7 @@ async def decode_aside(
     headers: Headers, content: bytes, limits: Limits, in_thread: InThread, status_code: int = 200
 ) -> bytes:
     """Return what decode_whole returns; much of it is decoded in a thread."""
+    refuse_transfer_coding(headers)
     if headers.first("content-encoding") is None or not content:
         return content
     decoder = _decoder_for(headers, limits, status_code)
@@ -133,6 +147,8 @@ class IncomingContent:
         may_undo = _may_undo(codings, status_code)
         self.codings = () if may_undo else codings
         self._undone = codings if may_undo else ()
+        self._headers = headers
+        self._is_checked = False  # for transfer codings
         self._source = source
         self._limits = limits
         self._in_thread = in_thread
@@ -158,14 +174,16 @@ class IncomingContent:
         Raises what the source raises, and DecodingError, each time it is asked; the source is
         closed then. RuntimeError when coded content has been read raw before.
         """
-        if not self._undone:
+        if not self._undone and self._is_checked:
             return await self._source.next_piece()
         if self._fault is not None:
             raise self._fault
         if self._is_raw:
             raise RuntimeError("this content has been read raw; what is left cannot be decoded")
         try:
-            return await self._decoded()
+            refuse_transfer_coding(self._headers)
+            self._is_checked = True
+            return await (self._decoded() if self._undone else self._source.next_piece())
         except BaseException as fault:
             # Whatever it was, a thread may still be at work on the decoder.
             self._source.close()

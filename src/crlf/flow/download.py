@@ -26,6 +26,7 @@ from crlf.message.errors import (
 from crlf.message.fields.digests import Digest, Hash
 from crlf.message.progress import Download
 from crlf.message.response import Response
+from crlf.message.status import reason_of
 from crlf.message.url import URL
 from crlf.ports import Network
 from crlf.rules.resuming import (
@@ -388,5 +389,5 @@ async def _refusal(incoming: Source, response: Response) -> StatusError:
         whole.raise_for_status()
     except StatusError as fault:
         return fault
-    what = f"{whole.status_code} {whole.reason}: nothing to save, for {whole.request!r}"
+    what = f"{whole.status_code} {reason_of(whole.status_code)}: nothing to save"
     return StatusError(what, request=whole.request, response=whole)

@@ -93,6 +93,7 @@ class Incoming:
         self._fault: CrlfError | None = None  # what ended it before its time
         self._is_read = False  # to its end
         self.limits = connection.engine.limits
+        self.is_coded = connection.engine.is_coded
         self.in_thread = pool.network.in_thread
         facts = connection.stream.facts
         self.response = Response.received(head, b"", EMPTY, request, budget.elapsed, facts)
@@ -218,7 +219,7 @@ class Arrived:
 def content_of(incoming: Incoming | Arrived, response: Response) -> Content:
     """Return what a response's content is read from: the response itself, unless it is coded."""
     headers = response.headers
-    if "content-encoding" not in headers or isinstance(incoming, Arrived):
+    if isinstance(incoming, Arrived) or not incoming.is_coded:
         return incoming
     from crlf.flow.decoding import IncomingContent  # decoders, which plain content does without
 

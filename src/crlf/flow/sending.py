@@ -38,7 +38,7 @@ async def send_through(pool: Pool, request: Request, budget: Budget) -> Response
     connection, response = await _sent(pool, route, request, budget, exchange)
     response.request = request  # not what a proxy was sent: that had its password in it
     pool.give_back(route, connection)
-    if "content-encoding" in response.headers and response.content:
+    if connection.engine.is_coded and response.content:
         return await _decoded(response, request, pool, budget)
     return response
 

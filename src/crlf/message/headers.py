@@ -173,12 +173,22 @@ class Headers(Mapping[str, str]):
         return Headers, (self.fields,)
 
 
-# Fields whose values are secrets: never shown by a repr, a log line or a trace.
+# Fields whose values are secrets: never shown by a repr, a log line or a trace. And what the
+# others that programs make up for theirs are called: X-Api-Key, Private-Token, X-Vault-Token.
 SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_SECRET = pattern(r".*(?:api-?key|token|secret|password|credential|signature|-auth)")
 
 
 def _shown(name: str, value: str) -> str:
-    return "***" if name.lower() in SECRETS else value
+    name = name.lower()
+    return "***" if name in SECRETS or _SECRET.match(name) is not None else visible(value)
+
+
+def visible(text: str) -> str:
+    """Write text from a peer in printable ASCII, so that no terminal obeys it."""
+    if text.isascii() and text.isprintable():
+        return text
+    return text.encode("unicode_escape").decode("ascii")
 
 
 def _index_of(fields: Iterable[Field]) -> Index:

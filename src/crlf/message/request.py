@@ -14,7 +14,7 @@ from typing import NamedTuple
 from crlf.message.body import Body, LostBody, body_of
 from crlf.message.fields.cookies import parse_cookies
 from crlf.message.fields.media import parse_media_type
-from crlf.message.headers import Headers
+from crlf.message.headers import Headers, visible
 from crlf.message.message import Message
 from crlf.message.params import MAX_PAIRS, Params, parse_pairs
 from crlf.message.session import Session
@@ -192,15 +192,18 @@ class Request(Message):
 
     def __str__(self) -> str:
         """Say what is asked, for errors and logs: the URL without its query and credentials."""
+        method = visible(self.method)
         if self._url is None:
-            return f"{self.method} {self.target.partition('?')[0]}"
+            return f"{method} {self.target.partition('?')[0]}"
+        if not self._url.is_requestable:  # who writes user:password@host has the scheme "user"
+            return f"{method} {self._url.scheme}:..."
         url = self._url.without_credentials()
         start, mark, _ = str(url).partition("#")[0].partition("?")
-        return f"{self.method} {start}{mark and '?...'}"
+        return f"{method} {start}{mark and '?...'}"
 
     def __repr__(self) -> str:
         where = self._url.redacted if self._url is not None else self.target
-        return f"<Request {self.method} {where}>"
+        return f"<Request {visible(self.method)} {where}>"
 
     def __reduce__(self) -> tuple[object, ...]:
         body = self._body if isinstance(self._body, bytes) else LostBody()

@@ -12,7 +12,7 @@ from os import PathLike
 from crlf.message.body import Body, body_of
 from crlf.message.errors import StatusError
 from crlf.message.facts import StreamFacts, TlsFacts
-from crlf.message.headers import EMPTY, Headers
+from crlf.message.headers import EMPTY, Headers, visible
 from crlf.message.link import Link
 from crlf.message.message import Message
 from crlf.message.request import Request
@@ -103,11 +103,19 @@ class Response(Message):
         An existing file is replaced; a failure leaves it as it was. Raises OSError.
         """
         from pathlib import Path  # 3 ms, for the few who save
+        from secrets import token_hex
 
         target = Path(path)
-        part = target.with_name(target.name + ".part")
-        part.write_bytes(self.content)
-        return part.replace(target)
+        content = self.content
+        # A name that nobody can guess, and "x": or a link that lies there would be written through.
+        part = target.with_name(f"{target.name}.{token_hex(8)}.part")
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+            return part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
     # -- status
 
@@ -181,4 +189,4 @@ class Response(Message):
     def __repr__(self) -> str:
         kind = self.headers.first("content-type") or "no type"
         size = f"{len(self._body):,} bytes" if isinstance(self._body, bytes) else "a stream"
-        return f"<Response {self.status_code} {self.reason}, {kind}, {size}>"
+        return f"<Response {self.status_code} {visible(self.reason)}, {visible(kind)}, {size}>"

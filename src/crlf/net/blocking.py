@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 import threading
+from _weakrefset import WeakSet  # threading has loaded it; weakref itself takes 0.5 ms
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic, time
@@ -51,6 +52,7 @@ class BlockingStream:
     """
 
     __slots__ = (
+        "__weakref__",
         "_lost",
         "_most",
         "_read_timer",
@@ -71,6 +73,7 @@ class BlockingStream:
         self._most = _PIECE
         self._read_timer = _FOREVER  # seconds after which the kernel gives a recv up
         self._write_timer = _FOREVER
+        _streams.add(self)
         self.facts = facts or StreamFacts(
             shown_address(connected.getpeername()), shown_address(connected.getsockname())
         )
@@ -210,6 +213,22 @@ class BlockingStream:
                 self._timed_by_kernel = False  # it has another idea of struct timeval
         self._socket.settimeout(None if seconds == _FOREVER else seconds)
         self._read_timer = self._write_timer = seconds  # here it is one timer for both
+
+
+_streams: WeakSet[BlockingStream] = WeakSet()  # all there are
+
+
+def _leave_to_parent() -> None:
+    """Close a child process's copies of its parent's connections, at the fork.
+
+    On a connection that two processes use, either would be given the other's responses.
+    """
+    for stream in list(_streams):
+        stream.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def packed_time(seconds: float) -> bytes:

@@ -27,6 +27,7 @@ from crlf.values import replace
 __all__ = ["TlsStream", "server_context", "start_client_tls", "start_server_tls"]
 
 _RECORD = 16 * 1024  # bytes of a record at most (RFC 8446 5.1): more than one read can give
+_MOST_LOOKS = 8  # reads, of records that are no data, before a peer counts as noisy
 _LARGE_PIECE = 256 * 1024  # bytes encrypted at once: what a write may need on top of its data
 
 
@@ -164,9 +165,13 @@ class TlsStream:
         What has arrived below may be no data (a ticket for a later session), so it is
         decrypted here. That read returns at once, so no colour suspends in it.
         """
+        looks = 0
         while not (self._pieces or self._ended or self._failure):
             if not self._inner.has_arrived():
                 return False
+            looks += 1
+            if looks > _MOST_LOOKS:
+                return True  # nobody has so many tickets: not a connection to be used again
             reading = self._inner.read(None)
             try:
                 reading.send(None)

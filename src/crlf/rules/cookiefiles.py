@@ -8,7 +8,7 @@ as well-formed as one that came from a server, and host-only stays host-only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from crlf.message.authority import fault_of_host, is_ipv6
@@ -88,6 +88,17 @@ def fault_of_cookie(cookie: Cookie) -> str:
 
 
 # --- the Cookie field ----------------------------------------------------------------------------
+
+
+def given_pairs(cookies: Mapping[str, str]) -> str:
+    """Write the Cookie field of cookies that the user gives with a request.
+
+    Raises Malformed (a ValueError) for what would be read back as another cookie, or several.
+    """
+    for name, value in cookies.items():
+        if fault := fault_of_cookie(Cookie(name, value, "")):
+            raise Malformed(f"cookie {name[:40]!a}: {fault}", "RFC 6265bis 5.8.3")
+    return "; ".join([f"{name}={value}" for name, value in cookies.items()])
 
 
 def build_cookie_field(cookies: Iterable[Cookie], given: str = "") -> str | None:

@@ -24,6 +24,8 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})  # 300, 304 and 305 name
 
 # Where response.extras says, in a sentence, why a redirect was not followed.
 REFUSED: Final = "redirect_refused"
+# Where the extras of a response in `history` say that its content was let go of.
+DROPPED: Final = "content_dropped"
 
 # What goes along to another origin. A list of what may, since nobody can list the secrets that
 # programs put in fields of their own (X-Api-Key, Private-Token, X-Vault-Token ...).
@@ -45,6 +47,7 @@ _OF_CONTENT = frozenset(
     {"digest", "expect", "last-modified", "repr-digest", "trailer", "transfer-encoding"}
 )
 _NOT_ASCII = pattern("[^\x00-\x7f]")
+_MOST_KEPT = 64 * 1024  # bytes of content that history keeps of each redirect
 _SHOWN = 200  # characters of a URL in an error
 
 
@@ -87,6 +90,7 @@ def redirecting(
                 response = response.with_history((*history, *response.history))
                 raise _too_many(response, request, follow, str(follow.url) in visited)
             visited.add(str(follow.url))
+            response = _remembered(response)
             history.append(response)
             request = follow
             response = yield request
@@ -180,6 +184,16 @@ def _at_another_origin(
     return Headers(kept)
 
 
+def _remembered(response: Response) -> Response:
+    """Return what history keeps of a redirect: not much content, which nobody asked for."""
+    body = response.body
+    if not isinstance(body, bytes) or len(body) <= _MOST_KEPT:
+        return response
+    kept = response.with_content(b"")
+    kept.extras[DROPPED] = f"{len(body):,} bytes of content, which history does not keep"
+    return kept
+
+
 def _is_of_content(name: str) -> bool:
     return name.startswith("content-") or name in _OF_CONTENT
 
@@ -187,7 +201,7 @@ def _is_of_content(name: str) -> bool:
 def _too_many(
     response: Response, request: Request, follow: Request, is_circle: bool
 ) -> TooManyRedirects:
-    shown = follow.url.redacted
+    shown = str(follow).partition(" ")[2]  # without the query, in which secrets travel
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
     where = f"in a circle through {shown}" if is_circle else f"the next would be {shown}"
     error = TooManyRedirects(f"over {len(response.history)} redirects, {where}")

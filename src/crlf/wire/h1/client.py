@@ -60,6 +60,11 @@ class ClientEngine(H1Engine):
         """The protocols that the last response switched to or offers, or None."""
         return None if self._facts is None else self._facts.upgrade
 
+    @property
+    def is_coded(self) -> bool:
+        """Whether the last response's body has codings to be undone, chunked aside."""
+        return self._facts is not None and self._facts.is_coded
+
     # -- receiving
 
     def _next_head(self) -> Part | None:

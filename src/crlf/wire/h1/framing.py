@@ -24,12 +24,15 @@ class Facts(NamedTuple):
     persists: whether the sender is ready for another exchange after this one.
     expects_continue: whether an Expect: 100-continue stands there.
     upgrade: the protocols asked for, when Connection names Upgrade.
+    is_coded: whether the body is other than it was: a content coding, or a transfer coding
+    beside chunked.
     """
 
     length: int
     persists: bool
     expects_continue: bool = False
     upgrade: str | None = None
+    is_coded: bool = False
 
 
 # Fields of which a request may have only one; two that differ are two requests (RFC 9110 5.3).
@@ -99,7 +102,9 @@ def response_facts(status_code: int, headers: Headers, version: str, method: str
     if (status_code < 200 or status_code == 204) and _announces_content(headers):
         persists = False  # RFC 9112 6.1: it must not; who knows what is sent behind it
     upgrade = headers.get("upgrade") if "upgrade" in options else None
-    return Facts(length, persists, False, upgrade)
+    coded = headers.first("transfer-encoding")
+    is_coded = "content-encoding" in headers or (coded or "chunked").lower() != "chunked"
+    return Facts(length, persists, False, upgrade, is_coded)
 
 
 def _response_length(status_code: int, headers: Headers, version: str, method: str) -> int:

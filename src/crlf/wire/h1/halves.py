@@ -362,8 +362,9 @@ class H1Engine:
         trailers = end.trailers
         if self._left > 0 and not self._drops_data:
             raise LocalError(f"{self._left:,} bytes fewer than Content-Length", "RFC 9110 8.6")
-        for name in trailers.keys() & (FORBIDDEN_TRAILERS | LATE_TRAILERS):
-            raise LocalError(f"{name} in a trailer", "RFC 9110 6.5.1")
+        for name in trailers:
+            if name in FORBIDDEN_TRAILERS or name in LATE_TRAILERS:
+                raise LocalError(f"{name} in a trailer", "RFC 9110 6.5.1")
         if self._left == CHUNKED and not self._drops_data:
             self._out.append(b"0\r\n%b\r\n" % trailers.block())
         elif trailers.fields and not self._drops_data:
