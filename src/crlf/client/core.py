@@ -114,7 +114,7 @@ class Core:
             return opened[0], response
         for incoming in opened:  # a filter hands back another one
             incoming.close()
-        if response.content == b"" and any(each is response.request for each in left):
+        if _is_emptied(response) and any(each is response.request for each in left):
             raise RuntimeError(
                 "a filter handed back a response whose content was let go of, since it sent"
                 " another request after that: set request.extras['whole'] to keep it"
@@ -189,6 +189,11 @@ def _redirecting(settings: ClientSettings, methods: frozenset[str] | None) -> Fi
         settings.redirect_downgrades,
         safe_fields=SAFE_FIELDS | settings.redirect_headers,
     )
+
+
+def _is_emptied(response: Response) -> bool:
+    """Tell whether a streamed response had content once, as far as its head says."""
+    return response.body == b"" and response.headers.first("content-length") != "0"
 
 
 def _telling(budget: Budget) -> Filter:

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping
 from crlf.client.forms import build_body
 from crlf.client.options import AddedHeaders, Auth, ClientSettings, RequestOptions
 from crlf.message.body import Body, body_of
+from crlf.message.errors import LocalError
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.request import Request
 from crlf.message.url import URL
 from crlf.message.version import __version__
+from crlf.rules.cookiefiles import given_pairs
 from crlf.rules.credentials import WITHOUT, userinfo_of
 
 USER_AGENT = f"crlf/{__version__}"
@@ -66,10 +68,10 @@ class Dressing:
             headers = _merged(headers, added)
         cookies = options.get("cookies")
         if cookies:
-            from crlf.rules.cookiefiles import given_pairs  # most cookies come out of the jar
-
             headers = headers.with_field("cookie", given_pairs(cookies))
         if method == "TRACE":
+            if content != b"":
+                raise LocalError("a TRACE has no content", "RFC 9110 9.3.8")
             headers = _traced(headers)
         request = Request(method, url, headers, content)
         if added and "authorization" not in headers and _takes_away(added, "authorization"):
