@@ -65,13 +65,20 @@ class Ledger(Generic[C]):
         self.total += 1
 
     def evict(self) -> C | None:
-        """Give up an idle connection of any key, the oldest of some, to make room."""
+        """Give up an idle connection to make room: of the key that has most, and its oldest.
+
+        One that is its key's last is given up when there are no others. Else a hundred hosts
+        that are asked in turn would take each other's only one away, each time.
+        """
+        most, rich = 0, None
         for key, idle in self._idle.items():
-            if idle:
-                connection, _ = idle.popleft()
-                self.drop(key)
-                return connection
-        return None
+            if idle and self._open[key] > most:
+                most, rich = self._open[key], key
+        if rich is None:
+            return None
+        connection, _ = self._idle[rich].popleft()
+        self.drop(rich)
+        return connection
 
     def keep(self, key: Hashable, connection: C, now: float) -> None:
         """Take back one that may be used again."""
