@@ -1,80 +1,48 @@
-"""One large file from nginx to disk: seconds, and the most memory that it took.
+"""One large file from nginx to disk.
 
 The file is removed between runs, and its size looked at, so that nobody is quick by stopping.
 """
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from command_rows import crlf_command
-from ground import (
-    BENCH,
-    OWN,
-    PEERS,
-    Failed,
-    Options,
-    free_port,
-    need_import,
-    need_program,
-    on_core,
-    running,
-    serving,
-)
+from ground import Failed, Options, free_port, need_program, serving
 from nginx import nginx_command
-from turns import Aim, Column, Figures, in_turns, table
+from transfers import lines_of, passed, script
+from turns import Figures, in_turns
 
 Build = Callable[[str, Path], list[str | Path]]
-SCRIPT = BENCH / "clients" / "download.py"
-LIMIT = 120  # seconds for one download
-
-
-def by_script(name: str, needs: str, folder: Path = PEERS) -> Build:
-    def command(url: str, target: Path) -> list[str | Path]:
-        need_import(folder / "python", needs)
-        return [folder / "python", SCRIPT, name, url, target]
-
-    return command
-
+AGAINST = "curl -o"
+CURL_SAYS = '{"seconds":%{time_total},"bytes":%{size_download}}'
 
 DOWNLOADS: dict[str, Build] = {
-    "curl -o": lambda url, target: [need_program("curl"), "-s", "-o", target, url],
-    "urllib3, stream": by_script("urllib3", "urllib3"),
-    "httpx2, iter_bytes": by_script("httpx2", "httpx2"),
-    "crlf.Client, iter_bytes": by_script("crlf", "crlf.Client", OWN),
+    AGAINST: lambda url, target: [need_program("curl"), "-s", "-w", CURL_SAYS, "-o", target, url],
+    "urllib3, stream": script("download.py", "urllib3", "urllib3"),
+    "httpx2, iter_bytes": script("download.py", "httpx2", "httpx2"),
+    "aiohttp, iter_any": script("download.py", "aiohttp_waiting", "aiohttp"),
+    "crlf.Client, download": script("download.py", "crlf_saved", "crlf.Client"),
+    "crlf.Client, iter_bytes": script("download.py", "crlf", "crlf.Client"),
+    "crlf.AsyncClient, download": script("download.py", "crlf_saved_waiting", "crlf.AsyncClient"),
+    "crlf.AsyncClient, iter_bytes": script("download.py", "crlf_waiting", "crlf.AsyncClient"),
     "crlf get -o": lambda url, target: [crlf_command(), "get", url, "-o", target],
 }
-AIMS = [Aim(ours, "curl -o", "rate", 1.0) for ours in DOWNLOADS if "crlf" in ours]
 
 
 def measured(build: Build, url: str, options: Options) -> Figures:
     target = options.scratch / "downloaded"
-    command = on_core(1, build(url, target))
+    command = build(url, target)
     os.sync()  # what the one before left to be written is not this one's cost
     try:
-        start = time.perf_counter()
-        with running(command, BENCH) as (process, _):
-            usage = waited(process.pid, time.monotonic() + LIMIT)
-            spent = time.perf_counter() - start
-            process.returncode = 0  # it was waited for here, for the sake of its memory
+        seen = passed(command)
         if not target.exists() or target.stat().st_size != options.megabytes << 20:
             raise Failed("the file is not whole")
     finally:
-        target.unlink(missing_ok=True)
-    return {"rate": options.megabytes / spent, "peak": usage.ru_maxrss / 1024}
-
-
-def waited(child: int, deadline: float) -> "os.struct_rusage":  # type: ignore[name-defined]
-    """Wait for the end of a process; return what it used. Raises Failed."""
-    while time.monotonic() < deadline:
-        ended, status, usage = os.wait4(child, os.WNOHANG)
-        if ended:
-            if status:
-                raise Failed(f"exit code {os.waitstatus_to_exitcode(status)}")
-            return usage
-        time.sleep(0.002)
-    raise Failed(f"not done after {LIMIT} s")
+        for left in options.scratch.glob("downloaded*"):
+            left.unlink()
+    size = options.megabytes
+    return {"rate": size / seen.seconds, "whole": size / seen.whole, "peak": seen.peak}
 
 
 def report(options: Options) -> list[str]:
@@ -87,14 +55,5 @@ def report(options: Options) -> list[str]:
             if options.wants(name)
         }
         outcomes = in_turns(subjects, options.turns)
-    columns = [
-        Column("rate", "MiB/s", against="curl -o"),
-        Column("peak", "peak memory, MiB", ".0f"),
-    ]
-    return [
-        f"## Download of {options.megabytes} MiB to disk",
-        "",
-        *table(outcomes, columns),
-        "",
-        *(aim.line(outcomes) for aim in AIMS if options.wants("crlf")),
-    ]
+    title = f"## Download of {options.megabytes} MiB to disk"
+    return [title, "", *lines_of(outcomes, AGAINST, with_aims=options.wants("crlf"))]

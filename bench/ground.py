@@ -48,7 +48,7 @@ class Options:
     turns: int
     seconds: int  # of each single measurement
     only: tuple[str, ...]
-    megabytes: int  # of the download
+    megabytes: int  # of a transfer
     scratch: Path
 
     def wants(self, name: str) -> bool:

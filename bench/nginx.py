@@ -14,7 +14,7 @@ http {{
   client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
   uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
   server {{
-    listen 127.0.0.1:{port} backlog=1024;
+    {listen}
     root {files};
     location = / {{ return 200 "{hello}"; }}
     location = /connections {{ stub_status; }}
@@ -37,14 +37,18 @@ def write_files(scratch: Path, megabytes: int) -> Path:
     return files
 
 
-def nginx_command(scratch: Path, port: int, megabytes: int = 0) -> list[str]:
-    """Write the configuration and return the command. Raises Absent."""
+def nginx_command(scratch: Path, port: int, megabytes: int = 0, hosts: int = 1) -> list[str]:
+    """Write the configuration and return the command. Raises Absent.
+
+    hosts: how many addresses it listens at, from 127.0.0.1 on.
+    """
     program = need_program("nginx")
     home = scratch / f"nginx-{port}"
     home.mkdir()
     user = "user root;" if scratch.owner() == "root" else ""
     hello = HELLO.decode().replace("\n", "\\n")
     files = write_files(scratch, megabytes)
-    config = CONFIG.format(home=home, port=port, files=files, hello=hello, user=user)
+    listen = " ".join(f"listen 127.0.0.{host + 1}:{port} backlog=1024;" for host in range(hosts))
+    config = CONFIG.format(home=home, listen=listen, files=files, hello=hello, user=user)
     (home / "nginx.conf").write_text(config)
     return [program, "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "start.log")]

@@ -1,6 +1,6 @@
 """Measure crlf and its peers in one run, in turns, and write the table (`make bench`).
 
-    bench/run.py [--rows servers,clients,commands,downloads] [--only NAMES] [--turns N] ...
+    bench/run.py [--rows servers,clients,hosts,uploads ...] [--only NAMES] [--turns N] ...
 
 The table goes to standard output and to bench/results/latest.md, what happens meanwhile to
 standard error. A benchmark is no test: it exits with 0 whatever it saw. README.md says how
@@ -21,15 +21,21 @@ from pathlib import Path
 import client_rows
 import command_rows
 import download_rows
+import host_rows
 import server_rows
+import start_rows
+import upload_rows
 from ground import BENCH, CORES, PINNED, ROOT, Absent, Failed, Options
 from peers import prepare, versions
 
 SECTIONS = {
     "servers": server_rows.report,
     "clients": client_rows.report,
+    "hosts": host_rows.report,
+    "starts": start_rows.report,
     "commands": command_rows.report,
     "downloads": download_rows.report,
+    "uploads": upload_rows.report,
 }
 
 
@@ -44,7 +50,7 @@ def arguments() -> argparse.Namespace:
         "--seconds", type=int, default=2, help="each measurement; default: %(default)s"
     )
     parser.add_argument(
-        "--size", type=int, default=256, help="MiB of the download; default: %(default)s"
+        "--size", type=int, default=1024, help="MiB of a download or upload; default: %(default)s"
     )
     chosen = parser.parse_args()
     for name in chosen.rows.split(","):

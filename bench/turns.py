@@ -99,6 +99,24 @@ class Aim:
         return f"- {claim}: {ratio:.2f}, {'reached' if reached else '**not reached**'}"
 
 
+@dataclass(frozen=True)
+class Bound:
+    """A figure that has to stay within a fixed one, whatever the peers need."""
+
+    ours: str
+    figure: str
+    most: float
+    unit: str = ""
+
+    def line(self, outcomes: Outcomes) -> str:
+        claim = f"{self.ours}: {self.figure} ≤ {self.most:g}{self.unit and ' '}{self.unit}"
+        ours = outcomes.get(self.ours)
+        value = None if ours is None else ours.median(self.figure)
+        if value is None:
+            return f"- {claim}: not measured"
+        return f"- {claim}: {value:.3g}, {'reached' if value <= self.most else '**not reached**'}"
+
+
 def table(outcomes: Outcomes, columns: Iterable[Column]) -> list[str]:
     """Write the Markdown table: one row a subject, medians, ratios, spread and remark."""
     titles, columns = ["what"], list(columns)

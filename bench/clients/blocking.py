@@ -1,7 +1,8 @@
 """One blocking client, one connection, one GET after another: `blocking.py NAME URL SECONDS`.
 
 Prints requests, seconds and CPU seconds as JSON. Every client reads the status and the
-whole body and checks both; each keeps its defaults, except that the connection is kept.
+whole body and checks both; each keeps its defaults, except that connections are kept: those
+that remember only a few hosts may remember all of hosts.py's.
 """
 
 import json
@@ -14,7 +15,8 @@ from urllib.parse import urlsplit
 
 BODY = b"Hello, world!\n"
 WARM = 200  # requests before the clock starts
-Get = Callable[[], None]
+MANY = 100  # hosts that hosts.py asks
+Get = Callable[[str], None]  # a URL
 
 
 def check(status: int, body: object) -> None:
@@ -23,25 +25,32 @@ def check(status: int, body: object) -> None:
 
 
 @contextmanager
-def floor(url: str) -> Iterator[Get]:
+def floor() -> Iterator[Get]:
     """Send and read on a bare socket; of HTTP it only knows what the answer ends with."""
     import socket
 
-    where = urlsplit(url)
-    request = f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode()
-    with socket.create_connection((where.hostname, where.port)) as connection:
+    opened: dict[str, tuple[socket.socket, bytes]] = {}
 
-        def get() -> None:
-            connection.sendall(request)
-            answer = connection.recv(65536)
-            if not (answer.startswith(b"HTTP/1.1 200") and answer.endswith(BODY)):
-                raise SystemExit(f"not the expected answer: {answer!r}")
+    def connect(url: str) -> tuple[socket.socket, bytes]:
+        where = urlsplit(url)
+        request = f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode()
+        opened[url] = socket.create_connection((where.hostname, where.port)), request
+        return opened[url]
 
-        yield get
+    def get(url: str) -> None:
+        connection, request = opened.get(url) or connect(url)
+        connection.sendall(request)
+        answer = connection.recv(65536)
+        if not (answer.startswith(b"HTTP/1.1 200") and answer.endswith(BODY)):
+            raise SystemExit(f"not the expected answer: {answer!r}")
+
+    yield get
+    for connection, _ in opened.values():
+        connection.close()
 
 
 @contextmanager
-def pycurl(url: str) -> Iterator[Get]:
+def pycurl() -> Iterator[Get]:
     """The header fields stay in C: nothing of them is made a Python object."""
     import pycurl
 
@@ -49,7 +58,7 @@ def pycurl(url: str) -> Iterator[Get]:
     pieces: list[bytes] = []
     curl.setopt(pycurl.WRITEFUNCTION, pieces.append)
 
-    def get() -> None:
+    def get(url: str) -> None:
         pieces.clear()
         curl.setopt(pycurl.URL, url)
         curl.perform()
@@ -60,12 +69,12 @@ def pycurl(url: str) -> Iterator[Get]:
 
 
 @contextmanager
-def pyreqwest(url: str) -> Iterator[Get]:
+def pyreqwest() -> Iterator[Get]:
     from pyreqwest.client import SyncClientBuilder
 
     with SyncClientBuilder().build() as client:
 
-        def get() -> None:
+        def get(url: str) -> None:
             response = client.get(url).build().send()
             check(response.status, response.bytes())
 
@@ -73,12 +82,13 @@ def pyreqwest(url: str) -> Iterator[Get]:
 
 
 @contextmanager
-def httpx2(url: str) -> Iterator[Get]:
+def httpx2() -> Iterator[Get]:
     import httpx2
 
-    with httpx2.Client() as client:
+    limits = httpx2.Limits(max_connections=MANY, max_keepalive_connections=MANY)
+    with httpx2.Client(limits=limits) as client:
 
-        def get() -> None:
+        def get(url: str) -> None:
             response = client.get(url)
             check(response.status_code, response.content)
 
@@ -86,12 +96,12 @@ def httpx2(url: str) -> Iterator[Get]:
 
 
 @contextmanager
-def urllib3(url: str) -> Iterator[Get]:
+def urllib3() -> Iterator[Get]:
     import urllib3
 
-    with urllib3.PoolManager() as pool:
+    with urllib3.PoolManager(num_pools=MANY) as pool:
 
-        def get() -> None:
+        def get(url: str) -> None:
             response = pool.request("GET", url)
             check(response.status, response.data)
 
@@ -99,12 +109,13 @@ def urllib3(url: str) -> Iterator[Get]:
 
 
 @contextmanager
-def requests(url: str) -> Iterator[Get]:
+def requests() -> Iterator[Get]:
     import requests
 
     with requests.Session() as session:
+        session.mount("http://", requests.adapters.HTTPAdapter(pool_connections=MANY))
 
-        def get() -> None:
+        def get(url: str) -> None:
             response = session.get(url)
             check(response.status_code, response.content)
 
@@ -112,28 +123,35 @@ def requests(url: str) -> Iterator[Get]:
 
 
 @contextmanager
-def http_client(url: str) -> Iterator[Get]:
+def http_client() -> Iterator[Get]:
+    """It is one connection, and what keeps several of them is not counted as its work."""
     from http.client import HTTPConnection
 
-    where = urlsplit(url)
-    connection = HTTPConnection(where.hostname or "", where.port)
+    opened: dict[str, tuple[HTTPConnection, str]] = {}
 
-    def get() -> None:
-        connection.request("GET", where.path)
+    def connect(url: str) -> tuple[HTTPConnection, str]:
+        where = urlsplit(url)
+        opened[url] = HTTPConnection(where.hostname or "", where.port), where.path
+        return opened[url]
+
+    def get(url: str) -> None:
+        connection, path = opened.get(url) or connect(url)
+        connection.request("GET", path)
         response = connection.getresponse()
         check(response.status, response.read())
 
     yield get
-    connection.close()
+    for connection, _ in opened.values():
+        connection.close()
 
 
 @contextmanager
-def crlf(url: str) -> Iterator[Get]:
+def crlf() -> Iterator[Get]:
     import crlf
 
     with crlf.Client() as client:
 
-        def get() -> None:
+        def get(url: str) -> None:
             response = client.get(url)
             check(response.status_code, response.content)
 
@@ -153,13 +171,13 @@ def cpu_seconds() -> float:
 
 
 def main(name: str, url: str, seconds: float) -> None:
-    with CLIENTS[name](url) as get:
+    with CLIENTS[name]() as get:
         for _ in range(WARM):
-            get()
+            get(url)
         count, cpu, start = 0, cpu_seconds(), time.perf_counter()
         end = start + seconds
         while time.perf_counter() < end:
-            get()
+            get(url)
             count += 1
         spent, cpu = time.perf_counter() - start, cpu_seconds() - cpu
     print(json.dumps({"requests": count, "seconds": spent, "cpu": cpu}))

@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import uvloop
-from blocking import BODY, check, cpu_seconds
+from blocking import BODY, MANY, check, cpu_seconds
 
 AT_ONCE = 64
 WARM = 20  # requests of each coroutine before the clock starts
-Get = Callable[[], Awaitable[None]]
+Get = Callable[[str], Awaitable[None]]  # a URL
 
 
 class Floor(asyncio.Protocol):
@@ -53,12 +53,12 @@ async def measure_floor(url: str, seconds: float) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def pyreqwest(url: str) -> AsyncIterator[Get]:
+async def pyreqwest() -> AsyncIterator[Get]:
     from pyreqwest.client import ClientBuilder
 
     async with ClientBuilder().build() as client:
 
-        async def get() -> None:
+        async def get(url: str) -> None:
             response = await client.get(url).build().send()
             check(response.status, await response.bytes())
 
@@ -66,12 +66,12 @@ async def pyreqwest(url: str) -> AsyncIterator[Get]:
 
 
 @asynccontextmanager
-async def aiohttp(url: str) -> AsyncIterator[Get]:
+async def aiohttp() -> AsyncIterator[Get]:
     import aiohttp
 
     async with aiohttp.ClientSession() as session:
 
-        async def get() -> None:
+        async def get(url: str) -> None:
             async with session.get(url) as response:
                 check(response.status, await response.read())
 
@@ -79,14 +79,14 @@ async def aiohttp(url: str) -> AsyncIterator[Get]:
 
 
 @asynccontextmanager
-async def httpx2(url: str) -> AsyncIterator[Get]:
+async def httpx2() -> AsyncIterator[Get]:
     """It keeps 20 idle connections by default, too few for 64 at a time; here it may keep all."""
     import httpx2
 
-    limits = httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+    limits = httpx2.Limits(max_connections=MANY, max_keepalive_connections=MANY)
     async with httpx2.AsyncClient(limits=limits) as client:
 
-        async def get() -> None:
+        async def get(url: str) -> None:
             response = await client.get(url)
             check(response.status_code, response.content)
 
@@ -94,12 +94,12 @@ async def httpx2(url: str) -> AsyncIterator[Get]:
 
 
 @asynccontextmanager
-async def crlf(url: str) -> AsyncIterator[Get]:
+async def crlf() -> AsyncIterator[Get]:
     import crlf
 
     async with crlf.AsyncClient() as client:
 
-        async def get() -> None:
+        async def get(url: str) -> None:
             response = await client.get(url)
             check(response.status_code, response.content)
 
@@ -113,14 +113,14 @@ async def measure(name: str, url: str, seconds: float) -> dict[str, float]:
     async def repeat(get: Get, end: float, times: int) -> int:
         count = 0
         while count < times and time.perf_counter() < end:
-            await get()
+            await get(url)
             count += 1
         return count
 
     async def together(get: Get, end: float, times: int) -> int:
         return sum(await asyncio.gather(*(repeat(get, end, times) for _ in range(AT_ONCE))))
 
-    async with CLIENTS[name](url) as get:
+    async with CLIENTS[name]() as get:
         await together(get, time.perf_counter() + 5, WARM)
         cpu, start = cpu_seconds(), time.perf_counter()
         count = await together(get, start + seconds, sys.maxsize)
