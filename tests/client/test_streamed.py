@@ -442,13 +442,13 @@ def test_a_large_streamed_content_is_bounded_by_nothing_but_its_reader(ask: Ask)
 
 
 @pytest.mark.rfc("9112", "7.4")
-@pytest.mark.parametrize("coding", ["gzip", "gzip, chunked", "xchunked", "identity, chunked"])
+@pytest.mark.parametrize("coding", ["gzip", "gzip, chunked", "xchunked", "chunked, identity"])
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_transfer_coding_that_nobody_asked_for_is_not_handed_out_as_content(
     coding: str, is_streamed: bool
 ) -> None:
     head = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n".encode()
-    body = b"5\r\nhello\r\n0\r\n\r\n" if coding.endswith("d") and "," in coding else b"hello"
+    body = b"5\r\nhello\r\n0\r\n\r\n" if coding.endswith(", chunked") else b"hello"
     client = Client(network=ScriptedNetwork([ScriptedStream([head + body, END])]))
 
     def ask() -> None:

@@ -40,9 +40,12 @@ def refuse_transfer_coding(headers: Headers) -> None:
     What such a body says, nobody here knows.
     """
     if "transfer-encoding" in headers:
-        for coding in transfer_codings(headers):
-            if coding != "chunked":
-                raise DecodingError(f"a transfer coding that nobody asked for: {coding[:40]!a}")
+        *codings, last = transfer_codings(headers)
+        if last != "chunked":
+            codings.append(last)
+        unasked = next((coding for coding in codings if coding != "identity"), None)
+        if unasked is not None:
+            raise DecodingError(f"a transfer coding that nobody asked for: {unasked[:40]!a}")
 
 
 def _may_undo(codings: tuple[str, ...], status_code: int) -> bool:

@@ -16,7 +16,9 @@ from crlf.message.errors import TlsFailed
 from crlf.ports import TlsSettings
 
 _MOST_CONTEXTS = 64  # settings remembered; a program has one or two
-_contexts: dict[TlsSettings, ssl.SSLContext] = {}  # guarded by _guard; oldest first
+# What a context is made of: the settings, and what the environment says where they believe it.
+_Key = tuple[TlsSettings, str | None, str | None, str | None]
+_contexts: dict[_Key, ssl.SSLContext] = {}  # guarded by _guard; oldest first
 _guard = threading.Lock()
 
 # Where the bundle is when OpenSSL was built to look elsewhere (a Python brought along).
@@ -60,7 +62,16 @@ _REASONS = {
 
 def has_context(settings: TlsSettings) -> bool:
     """Tell whether the context for these settings is made already, so that nothing is read."""
-    return settings in _contexts
+    return _key_of(settings) in _contexts
+
+
+def _key_of(settings: TlsSettings) -> _Key:
+    look = os.environ.get if settings.trust_env else _nothing
+    return settings, look("SSL_CERT_FILE"), look("SSL_CERT_DIR"), look("SSLKEYLOGFILE")
+
+
+def _nothing(name: str) -> None:
+    return None
 
 
 def client_context(settings: TlsSettings) -> ssl.SSLContext:
@@ -68,11 +79,12 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
 
     Reads files: 20 ms for a system's authorities. Raises TlsFailed when one cannot be read.
     """
-    context = _contexts.get(settings)
+    key = _key_of(settings)
+    context = _contexts.get(key)
     if context is not None:
         return context  # without the guard, under which somebody may be reading files
     with _guard:
-        context = _contexts.get(settings)
+        context = _contexts.get(key)
         if context is None:
             try:
                 context = build_client_context(settings)
@@ -80,7 +92,7 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
                 raise TlsFailed(f"bad TLS settings: {fault}", phase="tls") from fault
             if len(_contexts) >= _MOST_CONTEXTS:
                 del _contexts[next(iter(_contexts))]
-            _contexts[settings] = context
+            _contexts[key] = context
     return context
 
 
