@@ -295,7 +295,12 @@ class AioStream(asyncio.Protocol):
     async def _until(
         self, deadline: float | None, late: type[TimedOut], why: str, phase: str
     ) -> None:
-        """Wait for the next event of any kind. Raises `late` when the deadline passes first."""
+        """Wait for the next event of any kind. Raises `late` when the deadline passes first.
+
+        RuntimeError when another Task waits already: that one would never be woken again.
+        """
+        if self._callback is not None:
+            raise RuntimeError("two tasks wait for one connection: let one of them read and write")
         if deadline is not None:
             self.deadline = deadline
             if deadline < self._sweep.next_look:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from crlf.values import frozen, replace
 
+_LONGEST = 1e8  # seconds, three years; of more, operating systems make less
+
 
 @frozen
 class Timeout:
@@ -25,6 +27,13 @@ class Timeout:
     pool: float | None = 10.0
     total: float | None = 60.0  # requests, Go: none, their best known mistake; aiohttp 300
 
+    def __post_init__(self) -> None:
+        for seconds in (self.connect, self.read, self.write, self.pool, self.total):
+            if seconds is not None and not 0 < seconds <= _LONGEST:  # nor is NaN
+                raise ValueError(
+                    f"a timeout is more than 0 seconds, or None for no end, not {seconds}"
+                )
+
     @classmethod
     def of(cls, value: Timeout | float | None) -> Timeout:
         """Read what users write: a Timeout, seconds for the whole exchange, or None for no end."""
@@ -32,8 +41,6 @@ class Timeout:
             return value
         if value is None:
             return cls(None, None, None, None, None)
-        if value <= 0:
-            raise ValueError(f"a timeout is more than 0 seconds, not {value}")
         return cls(value, value, value, value, value)
 
     def without_total(self) -> Timeout:
