@@ -95,7 +95,7 @@ def options_of(text: str, module: str, defaults: dict[str, str]) -> Iterator[Gro
         if isinstance(item, ast.AnnAssign)
     ]
     remarks = comments(text)
-    known = {"TypedDict"}
+    known = {"TypedDict", "RequestOptions"}  # a download's options are in another file
     for node in tree.body:
         if not isinstance(node, ast.ClassDef) or not known & {ast.unparse(b) for b in node.bases}:
             continue

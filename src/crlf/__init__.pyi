@@ -1,6 +1,7 @@
 # Made by scripts/stubs.py from the table beside it.
 from crlf.client.aio import AsyncClient as AsyncClient
 from crlf.client.blocking import Client as Client
+from crlf.client.download import DownloadOptions as DownloadOptions
 from crlf.client.once import delete as delete
 from crlf.client.once import get as get
 from crlf.client.once import head as head
@@ -11,7 +12,6 @@ from crlf.client.once import put as put
 from crlf.client.once import request as request
 from crlf.client.once import stream as stream
 from crlf.client.options import ClientOptions as ClientOptions
-from crlf.client.options import DownloadOptions as DownloadOptions
 from crlf.client.options import RequestOptions as RequestOptions
 from crlf.client.options import TrustEnv as TrustEnv
 from crlf.message.body import Progress as Progress

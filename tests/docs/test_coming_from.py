@@ -10,7 +10,8 @@ import pytest
 
 import crlf
 from crlf.client import streamed
-from crlf.client.options import ClientOptions, DownloadOptions, RequestOptions
+from crlf.client.download import DownloadOptions
+from crlf.client.options import ClientOptions, RequestOptions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "client" / "coming-from.md"
 CODE = re.compile(r"`([^`]+)`")

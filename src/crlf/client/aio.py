@@ -12,11 +12,11 @@ from os import PathLike
 from typing import Any, Unpack
 
 from crlf.client.core import Core
-from crlf.client.download import save
+from crlf.client.download import DownloadOptions, save
 from crlf.client.events import AsyncEvents, event_source
 from crlf.client.gathering import AT_ONCE, Asked, GatherProgress, Outcome, gather_async
 from crlf.client.inside import async_memory_network
-from crlf.client.options import ClientOptions, DownloadOptions, RequestOptions
+from crlf.client.options import ClientOptions, RequestOptions
 from crlf.client.pages import NextPage, Trail, by_link, pages_async
 from crlf.client.settings import jar_of, proxies_of, settings_of
 from crlf.client.streamed import AsyncStreamedResponse

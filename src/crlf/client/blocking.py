@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Iterator
 from os import PathLike
 from typing import Unpack
 
-from crlf.client.download import save
+from crlf.client.download import DownloadOptions, save
 from crlf.client.events import Events, event_source
 from crlf.client.gathering import AT_ONCE, Asked, GatherProgress, Outcome, gather
-from crlf.client.options import DownloadOptions, RequestOptions
+from crlf.client.options import RequestOptions
 from crlf.client.pages import NextPage, Trail, by_link, pages
 from crlf.client.plain import PlainClient
 from crlf.flow.events import MOST_FAILURES

@@ -11,7 +11,7 @@ from os import PathLike
 from typing import Final, cast
 
 from crlf.client.core import Core
-from crlf.client.options import DownloadOptions, RequestOptions
+from crlf.client.options import RequestOptions
 from crlf.flow.download import Wishes, download
 from crlf.flow.incoming import Arrived, Incoming
 from crlf.message.errors import TotalTimeout
@@ -29,6 +29,26 @@ _CONTENT: Final = ("content", "data", "files", "json")
 _OF_REQUEST: Final = frozenset(RequestOptions.__annotations__) - {"progress"}  # it is of uploads
 _OURS: Final = frozenset({"accept-encoding", "want-repr-digest"})
 _RANGES: Final = frozenset({"range", "if-range"})
+
+
+class DownloadOptions(RequestOptions, total=False):
+    """What a download takes beside URL and path: what a GET takes, and this.
+
+    progress: called with (bytes here, bytes in all or None), some twenty times a second. digest:
+    what the file has to come to, as "sha-256=..." or bare hexadecimal digits; one that the
+    server gives (RFC 9530) is checked anyway. resume: False to ask for everything each time.
+    overwrite: replace a file that is there; numbered: take a free name instead, as in
+    "page (1).html". max_size: in bytes, of the file. attempts: in a row that bring next to
+    nothing, before the fault is raised. sync: have the file on the disk before it gets its name.
+    """
+
+    digest: str | None
+    resume: bool
+    overwrite: bool
+    numbered: bool
+    max_size: int | None
+    attempts: int
+    sync: bool
 
 
 async def save(

@@ -2,9 +2,9 @@
 
 Explicit beats client beats environment beats default, always. None is a value like any other;
 "not given" is its own thing, so that a timeout can be switched off for one request.
-"""
 
-from __future__ import annotations
+The annotations here are not put off as elsewhere: a TypedDict compiles each that is a text.
+"""
 
 from collections.abc import (
     AsyncIterable,
@@ -62,6 +62,14 @@ class ClientPolicy(Policy, Protocol):
     def redirects(self) -> int: ...
 
 
+class Application(Protocol):
+    """What can be talked to in memory: an App, or whatever gives a Send in the same way."""
+
+    def sender(
+        self, in_thread: InThread, now: Callable[[], float]
+    ) -> Callable[[Request], Awaitable[Response]]: ...
+
+
 @frozen
 class TrustEnv:
     """What of its environment a client believes; what it is told itself always comes first.
@@ -101,26 +109,6 @@ class RequestOptions(TypedDict, total=False):
     retry: Retry | None
     trace: Trace | None
     progress: Progress | None
-
-
-class DownloadOptions(RequestOptions, total=False):
-    """What a download takes beside URL and path: what a GET takes, and this.
-
-    progress: called with (bytes here, bytes in all or None), some twenty times a second. digest:
-    what the file has to come to, as "sha-256=..." or bare hexadecimal digits; one that the
-    server gives (RFC 9530) is checked anyway. resume: False to ask for everything each time.
-    overwrite: replace a file that is there; numbered: take a free name instead, as in
-    "page (1).html". max_size: in bytes, of the file. attempts: in a row that bring next to
-    nothing, before the fault is raised. sync: have the file on the disk before it gets its name.
-    """
-
-    digest: str | None
-    resume: bool
-    overwrite: bool
-    numbered: bool
-    max_size: int | None
-    attempts: int
-    sync: bool
 
 
 class ClientOptions(TypedDict, total=False):
@@ -195,11 +183,3 @@ class ClientSettings:
         """Say whose settings these are; auth and headers have secrets in them."""
         place = "any origin" if self.base_url is None else self.base_url.redacted
         return f"<ClientSettings for {place}>"
-
-
-class Application(Protocol):
-    """What can be talked to in memory: an App, or whatever gives a Send in the same way."""
-
-    def sender(
-        self, in_thread: InThread, now: Callable[[], float]
-    ) -> Callable[[Request], Awaitable[Response]]: ...

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from crlf.flow.bodies import refuse_over
+from crlf.flow.incoming import Content
 from crlf.message.errors import CrlfError, DecodingError, TooLarge
 from crlf.message.fields.codings import codings_of
 from crlf.message.headers import Headers
@@ -132,7 +133,7 @@ class RawPieces(Protocol):
     def close(self) -> None: ...
 
 
-class IncomingContent:
+class IncomingContent(Content):
     """The content of a message that is still under way, decoded or as it is on the wire.
 
     codings: what it is coded with when it is handed out decoded all the same; see codings_left.

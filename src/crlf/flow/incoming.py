@@ -7,7 +7,6 @@ Its law: an end is told only where there was one, and an error is told each time
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
 
 from crlf.flow.bodies import refuse_over
 from crlf.flow.budget import Budget
@@ -52,19 +51,24 @@ def phase_of(fault: CrlfError) -> str:
     return "write" if isinstance(fault, LocalError) else "read"
 
 
-class Content(Protocol):
+class Content:
     """Content to be read piece by piece, decoded or as it is on the wire.
 
     codings: what it is still coded with when it is read decoded; () when it is plain.
     """
 
-    codings: tuple[str, ...]
+    codings: tuple[str, ...] = ()
 
-    async def next_piece(self) -> bytes | None: ...
-    async def next_raw(self) -> bytes | None: ...
+    async def next_piece(self) -> bytes | None:
+        """Return the next bytes, or None at the end."""
+        raise NotImplementedError
+
+    async def next_raw(self) -> bytes | None:
+        """Return the next bytes as they are on the wire, or None at the end."""
+        return await self.next_piece()  # where no coding is undone
 
 
-class Incoming:
+class Incoming(Content):
     """A response whose body is still to be read, and the connection that it comes on.
 
     The connection goes back to the pool when the end has been read, and is closed when the
@@ -72,10 +76,7 @@ class Incoming:
 
     limits, in_thread: of the connection and of its network, for whoever decodes the content.
     size: bytes of the body that have come; most: how many may, None for any number.
-    codings: of what next_piece gives; there are none that are known here.
     """
-
-    codings: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -132,8 +133,6 @@ class Incoming:
         self._budget.note("receive", self._began, self.size)
         return None
 
-    next_raw = next_piece  # no coding is undone here
-
     def completed(self, fault: CrlfError) -> CrlfError:
         """Add to an error of this response's content what every error says."""
         if fault.peer is None:
@@ -177,13 +176,11 @@ class Incoming:
                 self._pool.drop(self._route, connection)
 
 
-class Arrived:
+class Arrived(Content):
     """A response that is here whole, for whoever would read it piece by piece.
 
     What a filter hands back need not have come over a connection just now.
     """
-
-    codings: tuple[str, ...] = ()
 
     def __init__(self, response: Response, request: Request, pool: Pool) -> None:
         self.limits = pool.dialler.limits
@@ -196,8 +193,6 @@ class Arrived:
         """Return the content, and after it None."""
         piece, self._left = self._left, None
         return piece or None
-
-    next_raw = next_piece  # its codings were undone before
 
     def completed(self, fault: CrlfError) -> CrlfError:
         """Add the request to an error."""

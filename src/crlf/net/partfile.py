@@ -123,7 +123,9 @@ class PartFile:
         # In this order nothing is ever beside a note that is not its own.
         with suppress(FileNotFoundError):
             os.unlink(self._note)
-        os.ftruncate(self._file, 0)
+        # ext4 writes a file out at its close once it was cut to nothing, even when it was that.
+        if os.fstat(self._file).st_size:
+            os.ftruncate(self._file, 0)
         os.lseek(self._file, 0, os.SEEK_SET)
         if note is not None:
             self._write_note(note)

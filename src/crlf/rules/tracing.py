@@ -7,7 +7,9 @@ it. Its law: a step tells and decides nothing, and a client without a trace pays
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from crlf.values import frozen
 
 StepName = Literal[
     "queue", "dns", "connect", "proxy", "tls", "send", "interim", "wait", "receive",
@@ -15,7 +17,8 @@ StepName = Literal[
 ]  # fmt: skip
 
 
-class Step(NamedTuple):
+@frozen
+class Step:
     """Something that was done for a request.
 
     name: "queue" (waited for a free connection; detail: whether one was idle), "dns" (detail: the
