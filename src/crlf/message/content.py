@@ -10,6 +10,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from functools import cache
 from typing import Any
 
 from crlf.message.errors import Malformed
@@ -32,6 +35,12 @@ _META = pattern(rb"<meta[^>]{0,200}?charset=[\"']?([A-Za-z0-9_.:\-]{1,40})", re.
 _FALLBACK = "cp1252"  # windows-1252; WHATWG Encoding 4.2 takes "iso-8859-1" and "ascii" for it too
 # Bytes that a guess is made of, around the first that is not UTF-8.
 _BEFORE, _SAMPLE = 256, 4096
+_LONGEST_NAME = 40  # characters; the longest of Python's own has 24
+# Encodings of Python's that are known by one name only, which its table does not list.
+_WITHOUT_ALIAS = (
+    "cp1006", "cp720", "cp737", "cp856", "cp874", "cp875", "iso8859_1", "koi8_t", "koi8_u",
+    "mac_arabic", "mac_croatian", "mac_farsi", "mac_romanian", "palmos", "utf_8_sig",
+)  # fmt: skip
 # Codecs of Python that are no character encodings, or are slow by design.
 _NOT_TEXT = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 
@@ -44,13 +53,27 @@ def charset_of(headers: Headers) -> str | None:
 
 
 def known_charset(name: str) -> str | None:
-    """Return Python's name for a character encoding, or None when there is no such thing."""
+    """Return Python's name for a character encoding, or None when there is no such thing.
+
+    Python remembers every name that it was ever asked for, so it is asked for those it has.
+    """
+    if len(name) > _LONGEST_NAME or not name.isascii():
+        return None
+    name = normalize_encoding(name).lower()
+    if name not in _all_names() and (name := name.replace(".", "_")) not in _all_names():
+        return None
     try:
         codec = codecs.lookup(name)
     except (LookupError, ValueError):
         return None
     is_text = getattr(codec, "_is_text_encoding", True)
     return codec.name if is_text and codec.name.replace("-", "_") not in _NOT_TEXT else None
+
+
+@cache
+def _all_names() -> frozenset[str]:
+    """List the names of all encodings that come with Python, as it writes them itself."""
+    return frozenset({*aliases, *aliases.values(), *_WITHOUT_ALIAS})
 
 
 def encoding_of(headers: Headers, content: bytes) -> str:
