@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crlf import AsyncClient, Client, Timeout
+from crlf import AsyncClient, Client, PoolLimits, Timeout
 from crlf.message.errors import ReadFailed
 
 
@@ -81,3 +81,10 @@ def test_a_timeout_is_a_time(phase: str, seconds: float) -> None:
     options: Any = {"timeout": seconds}
     with pytest.raises(ValueError, match="more than 0 seconds"):
         Client(**options)
+
+
+@pytest.mark.parametrize("most", [0, -1])
+@pytest.mark.parametrize("which", ["total", "per_host"])
+def test_a_pool_in_which_every_request_would_wait_is_refused(which: str, most: int) -> None:
+    with pytest.raises(ValueError, match="room for 1 connection"):
+        PoolLimits(**{which: most})

@@ -24,6 +24,11 @@ class PoolLimits:
     per_host: int | None = 10  # urllib3 10; browsers 6
     idle: float = 15.0  # seconds an unused one is kept: below the servers' usual 60 or 75
 
+    def __post_init__(self) -> None:
+        for most in (self.total, self.per_host):
+            if most is not None and most < 1:  # every request would wait for one in vain
+                raise ValueError(f"a pool has room for 1 connection at least, not {most}")
+
 
 class Ledger(Generic[C]):
     """Which connections there are, by key, and which of them are idle."""
