@@ -150,6 +150,8 @@ def test_too_many_redirects_leave_nothing_open() -> None:
     client = Client(network=ScriptedNetwork([stream]))
     with pytest.raises(TooManyRedirects) as caught, client.stream("GET", URL):
         pass
+    assert open_places(client) == 1  # idle: what each redirect said was read
+    client.close()
     assert open_places(client) == 0
     assert (caught.value.phase, caught.value.seconds) == ("redirect", 11.0)
     assert isinstance(caught.value.request, Request)

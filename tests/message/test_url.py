@@ -96,7 +96,8 @@ def test_the_password_is_not_shown() -> None:
     assert repr(url) == "URL('http://user:***@a.example/x?y')"
     assert url.redacted == "http://user:***@a.example/x?y"
     assert str(url) == "http://user:secret@a.example/x?y"
-    assert URL("http://user@a/").redacted == "http://user@a/"
+    assert URL("http://token@a/").redacted == "http://***@a/"
+    assert URL("http://token:@a/").redacted == "http://***@a/"
     assert url.without_credentials() == URL("http://a.example/x?y")
 
 

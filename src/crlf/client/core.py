@@ -86,40 +86,40 @@ class Core:
         budget = self._budget(options)
         pool = self._pool
         opened: list[Incoming] = []
-        left: list[Request] = []
 
         async def send(request: Request) -> Response:
             if WHOLE in request.extras:
                 return await send_through(pool, request, budget)
-            if opened:
-                # The response before this one was a redirect: its content interests nobody.
-                left.append(opened[0].request)
-                await opened.pop().leave()
+            if opened and not opened[-1].is_held:
+                await opened[-1].leave()  # it led on to this one, so its content interests nobody
             # A request of its own each time: by it a response is known, whatever a filter did.
             incoming = await open_response(pool, request.with_headers(request.headers), budget)
+            opened.append(incoming)
             if self.settings.policy is not None:
                 incoming.most = self.settings.limits.body  # strangers have no streams without end
-            opened.append(incoming)
+            if incoming.response.status_code >= 300:
+                await incoming.hold()  # a filter may wait, or ask for a token, before it goes on
             return incoming.response
 
+        found: Incoming | None = None
         try:
             response = await self._filtered(request, options, budget, send)
+            found = next((each for each in opened if each.request is response.request), None)
+            if found is not None and found is not opened[-1] and not found.is_held:
+                raise RuntimeError(
+                    "a filter handed back a response whose content was let go of, since it sent"
+                    " another request after that: set request.extras['whole'] to keep it"
+                )
         except BaseException:
-            for incoming in opened:
-                incoming.close()
+            found = None
             raise
+        finally:
+            for each in opened:
+                if each is not found:
+                    each.close()
         if "timeout" not in options and self.settings.policy is None:
             budget.total_at = None  # how long the body flows, nobody can know before
-        if opened and opened[0].request is response.request:
-            return opened[0], response
-        for incoming in opened:  # a filter hands back another one
-            incoming.close()
-        if _is_emptied(response) and any(each is response.request for each in left):
-            raise RuntimeError(
-                "a filter handed back a response whose content was let go of, since it sent"
-                " another request after that: set request.extras['whole'] to keep it"
-            )
-        return Arrived(response, request, pool), response
+        return Arrived(response, request, pool) if found is None else found, response
 
     async def _filtered(
         self, request: Request, options: RequestOptions, budget: Budget, send: Send
@@ -189,11 +189,6 @@ def _redirecting(settings: ClientSettings, methods: frozenset[str] | None) -> Fi
         settings.redirect_downgrades,
         safe_fields=SAFE_FIELDS | settings.redirect_headers,
     )
-
-
-def _is_emptied(response: Response) -> bool:
-    """Tell whether a streamed response had content once, as far as its head says."""
-    return response.body == b"" and response.headers.first("content-length") != "0"
 
 
 def _telling(budget: Budget) -> Filter:

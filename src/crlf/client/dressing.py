@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from crlf.client.forms import build_body
 from crlf.client.options import AddedHeaders, Auth, ClientSettings, RequestOptions
-from crlf.message.body import Body, body_of
+from crlf.message.body import Body, FileBody, body_of
 from crlf.message.errors import LocalError
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.request import Request
@@ -21,6 +21,8 @@ from crlf.rules.cookiefiles import given_pairs
 from crlf.rules.credentials import WITHOUT, userinfo_of
 
 USER_AGENT = f"crlf/{__version__}"
+UPLOAD_PIECE = 1024 * 1024  # bytes read from a file at a time
+_KNOWN = RequestOptions.__annotations__.keys()
 _MOST_KEPT = 512  # URLs and hosts remembered; then the memory is emptied and begins anew
 
 
@@ -44,6 +46,8 @@ class Dressing:
             headers = self._fields_for(url)
         if not options:
             return Request(method, url, headers if method != "TRACE" else _traced(headers))
+        if options.keys() - _KNOWN:
+            raise TypeError(f"a request takes no {', '.join(sorted(options.keys() - _KNOWN))}")
         params = options.get("params")
         if params:
             url = url.with_params(params)
@@ -57,6 +61,8 @@ class Dressing:
             headers = headers.with_field("content-type", kind)
         if content != b"":
             content = body_of(content)
+            if isinstance(content, FileBody):
+                content.piece = UPLOAD_PIECE
             headers = self._asking_first(headers, content)
             progress = options.get("progress")
             if progress is not None:

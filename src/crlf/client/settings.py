@@ -39,6 +39,8 @@ def settings_of(options: ClientOptions) -> ClientSettings:
     if unknown := options.keys() - _KNOWN:
         raise TypeError(f"a client takes no {', '.join(sorted(unknown))}")
     trust_env = _trust_env(options.get("trust_env"))
+    if options.get("proxy") is not None and options.get("unix_socket") is not None:
+        raise ValueError("unix_socket= and proxy= exclude each other: each is another way")
     policy = options.get("policy")
     timeout, limits = options.get("timeout", DEFAULT_TIMEOUT), options.get("limits")
     redirects = options.get("max_redirects")

@@ -6,6 +6,7 @@ Its law: an end is told only where there was one, and an error is told each time
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator
 
 from crlf.flow.bodies import refuse_over
@@ -75,7 +76,8 @@ class Incoming(Content):
     response is closed before.
 
     limits, in_thread: of the connection and of its network, for whoever decodes the content.
-    size: bytes of the body that have come; most: how many may, None for any number.
+    size: bytes of the body that have come; most: how many may, None for any number. is_held: all
+    of it is here, and the connection has been given back.
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class Incoming(Content):
         self._connection: ClientConnection | None = connection
         self._budget = budget
         self._fault: CrlfError | None = None  # what ended it before its time
+        self._held: deque[bytes] = deque()  # pieces that have been read and not handed out
+        self.is_held = False
         self._is_read = False  # to its end
         self.limits = connection.engine.limits
         self.is_coded = connection.engine.is_coded
@@ -109,6 +113,8 @@ class Incoming(Content):
         Raises RemoteError for a body that is cut short, ReadTimeout, ReadFailed, each time it
         is asked; RuntimeError when it was closed before its end.
         """
+        if self._held:
+            return self._held.popleft()
         connection = self._connection
         if connection is None:
             self._check_end()
@@ -132,6 +138,21 @@ class Incoming(Content):
         self._pool.give_back(self._route, connection)
         self._budget.note("receive", self._began, self.size)
         return None
+
+    async def hold(self) -> None:
+        """Read a content that is known to be small, to be handed out later without a connection.
+
+        Raises what next_piece raises.
+        """
+        connection = self._connection
+        left = None if connection is None else connection.engine.body_left
+        if left is None or left > _LITTLE:
+            return
+        pieces = []
+        while (piece := await self.next_piece()) is not None:
+            pieces.append(piece)
+        self._held.extend(pieces)
+        self.is_held = True
 
     def completed(self, fault: CrlfError) -> CrlfError:
         """Add to an error of this response's content what every error says."""

@@ -240,10 +240,14 @@ class URL:
 
     @property
     def redacted(self) -> str:
-        """The text with *** for the password: for logs, errors and people."""
-        if self._userinfo is None or ":" not in self._userinfo:
+        """The text with *** for the password: for logs, errors and people.
+
+        A user name without a password is one, as often as not (`https://TOKEN@host/`).
+        """
+        if self._userinfo is None:
             return self._text
-        return self._with_userinfo(f"{self._userinfo.partition(':')[0]}:***@")
+        user, _, password = self._userinfo.partition(":")
+        return self._with_userinfo(f"{user}:***@" if password else "***@")
 
     def without_credentials(self) -> URL:
         """Give the same URL without user name and password."""
