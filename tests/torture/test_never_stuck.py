@@ -40,11 +40,17 @@ def test_a_peer_that_reads_no_more_does_not_hold_up_close(
 ) -> None:
     """close_notify is a courtesy (RFC 9112 9.8); where there is no room for it, it is left out."""
     with listening.in_thread(serve, tls=True) as port:
-        client = Client(verify=papers[0], trust_env=False, timeout=5)
-        assert client.get(f"https://127.0.0.1:{port}/a/3/stops_reading").content == b"a;xxx"
-        ((idle, _),) = next(iter(client._core._pool._ledger._idle.values()))
-        below = idle.stream._inner._socket  # type: ignore[attr-defined]
-        fill(below)
+        for _ in range(5):
+            client = Client(verify=papers[0], trust_env=False, timeout=5)
+            assert client.get(f"https://127.0.0.1:{port}/a/3/stops_reading").content == b"a;xxx"
+            ((idle, _),) = next(iter(client._core._pool._ledger._idle.values()))
+            below = idle.stream._inner._socket  # type: ignore[attr-defined]
+            try:
+                fill(below)
+            except ConnectionError:  # a system short of buffers gives one up now and then
+                client.close()
+            else:
+                break
         closing = threading.Thread(target=client.close, daemon=True)
         closing.start()
         closing.join(1)
