@@ -118,7 +118,7 @@ class ClientOptions(TypedDict, total=False):
 
     base_url: str | URL | None  # relative URLs are resolved against it (RFC 3986: end it with /)
     headers: HeaderInput | None  # sent with every request
-    params: Pairs | None  # appended to every query
+    params: Pairs | None  # appended to every URL that is given as text
     cookies: Mapping[str, str] | CookieJar | None  # to begin with, or a jar to share
     auth: Auth | None  # as of a request; for base_url's origin alone where there is one
     expect_continue: int | None  # bytes of content from which the server is asked first; None never
