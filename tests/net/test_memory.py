@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from crlf.message.errors import ReadFailed, ReadTimeout, WriteFailed, WriteTimeo
 from crlf.net.aio import in_thread
 from crlf.net.memory import AsyncMemoryNetwork, MemoryNetwork
 from crlf.net.memorystream import Shape, join
+from crlf.net.privateloop import PrivateLoop
 from crlf.net.scripted import END, RESET, STALL, UNENCRYPTED
 from crlf.ports import DEFAULT_TLS, Stream
 
@@ -380,3 +382,27 @@ def test_an_interrupted_call_leaves_the_loop_fit_for_the_next() -> None:
         stream.close()
 
     play(story, MemoryNetwork(serve))
+
+
+def test_an_error_of_work_that_was_handed_over_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two threads share a loop: the second's work fails when the first has left driving it."""
+
+    async def lasts(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def fails() -> None:
+        await asyncio.sleep(0.2)
+        raise ReadFailed("broken")
+
+    loop = PrivateLoop()
+    driver = threading.Thread(target=lambda: loop.run(lasts(0.1)))
+    driver.start()
+    time.sleep(0.03)
+    with pytest.raises(ReadFailed):
+        loop.run(fails())
+    driver.join()
+    loop.close(lambda: lasts(0))
+    gc.collect()
+    assert not caplog.records

@@ -111,7 +111,10 @@ class PrivateLoop:
 
 async def settled(outcome: concurrent.futures.Future[Any]) -> None:
     """Wait until a thread's future is done, however it ends."""
-    await asyncio.wait([asyncio.wrap_future(outcome)])
+    wrapped = asyncio.wrap_future(outcome)
+    await asyncio.wait([wrapped])
+    if not wrapped.cancelled():
+        wrapped.exception()  # whoever handed the work over raises it; here it has been seen
 
 
 def refuse_second_loop() -> None:
