@@ -289,7 +289,9 @@ async def waiting():
             print((await client.post(url, **options())).status_code, file=sys.stderr)
 
 blocking() if colour == "blocking" else asyncio.run(waiting())
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not ru_maxrss, which a process may have from the one that started it.
+peak = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(peak[0] if peak else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
