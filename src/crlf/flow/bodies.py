@@ -37,6 +37,23 @@ class PartSink(Protocol):
     async def flush(self, deadline: float | None) -> None: ...
 
 
+class Content:
+    """Content to be read piece by piece, decoded or as it is on the wire.
+
+    codings: what it is still coded with when it is read decoded; () when it is plain.
+    """
+
+    codings: tuple[str, ...] = ()
+
+    async def next_piece(self) -> bytes | None:
+        """Return the next bytes, or None at the end."""
+        raise NotImplementedError  # whoever brings it says how
+
+    async def next_raw(self) -> bytes | None:
+        """Return the next bytes as they are on the wire, or None at the end."""
+        return await self.next_piece()  # where no coding is undone
+
+
 async def read_whole(
     connection: PartSource, limit: int | None, deadline_of: DeadlineOf, length: int | None = None
 ) -> tuple[bytes, Headers]:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from crlf.flow.bodies import refuse_over
-from crlf.flow.incoming import Content
+from crlf.flow.bodies import Content, refuse_over
 from crlf.message.errors import CrlfError, DecodingError, TooLarge
 from crlf.message.fields.codings import codings_of
 from crlf.message.headers import Headers

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 
-from crlf.flow.bodies import refuse_over
+from crlf.flow.bodies import Content, refuse_over
 from crlf.flow.budget import Budget
 from crlf.flow.dial import Route
 from crlf.flow.pool import ClientConnection, Pool
@@ -50,23 +50,6 @@ def phase_of(fault: CrlfError) -> str:
     if isinstance(fault, (BadUrl, BlockedAddress)):
         return "url"
     return "write" if isinstance(fault, LocalError) else "read"
-
-
-class Content:
-    """Content to be read piece by piece, decoded or as it is on the wire.
-
-    codings: what it is still coded with when it is read decoded; () when it is plain.
-    """
-
-    codings: tuple[str, ...] = ()
-
-    async def next_piece(self) -> bytes | None:
-        """Return the next bytes, or None at the end."""
-        raise NotImplementedError
-
-    async def next_raw(self) -> bytes | None:
-        """Return the next bytes as they are on the wire, or None at the end."""
-        return await self.next_piece()  # where no coding is undone
 
 
 class Incoming(Content):
