@@ -160,7 +160,7 @@ class Core:
         chain = [*settings.filters, *self._redirecting[follow]]
         if retry is not None:
             budget = self._retry_budget
-            chain.append(retrying(retry, random=_chance, wall=self.network.wall, budget=budget))
+            chain.append(retrying(retry, random=chance, wall=self.network.wall, budget=budget))
         auth = options.get("auth", settings.auth)  # None where it was given as None
         if auth is not None or settings.trust_env.netrc:
             from crlf.client.authorized import auth_filters  # most authenticate by a field, or not
@@ -206,7 +206,8 @@ def _telling(budget: Budget) -> Filter:
     return telling
 
 
-def _chance() -> float:
+def chance() -> float:
+    """Return a number from 0 to 1, for pauses that are not to fall together."""
     from random import random  # 3 ms, for the few who try again
 
     return random()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from crlf.client.forms import build_body
 from crlf.client.options import AddedHeaders, Auth, ClientSettings, RequestOptions
-from crlf.message.body import Body, FileBody, body_of
+from crlf.message.body import UPLOAD_PIECE, Body, FileBody, body_of
 from crlf.message.errors import LocalError
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.request import Request
@@ -21,7 +21,6 @@ from crlf.rules.cookiefiles import given_pairs
 from crlf.rules.credentials import WITHOUT, userinfo_of
 
 USER_AGENT = f"crlf/{__version__}"
-UPLOAD_PIECE = 1024 * 1024  # bytes read from a file at a time
 _KNOWN = RequestOptions.__annotations__.keys()
 _MOST_KEPT = 512  # URLs and hosts remembered; then the memory is emptied and begins anew
 

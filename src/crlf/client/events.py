@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 
-from crlf.client.core import Core
+from crlf.client.core import Core, chance
 from crlf.client.options import AddedHeaders, RequestOptions
 from crlf.flow.events import MOST_FAILURES, Content, EventSource
 from crlf.flow.run import run_sync
@@ -54,7 +54,7 @@ def event_source(
     return EventSource(
         opening,
         core.network,
-        _chance,
+        chance,
         last_event_id=last_event_id,
         reconnects=reconnect,
         failures=failures,
@@ -71,12 +71,6 @@ def _merged(fields: list[tuple[str, str | None]], given: AddedHeaders) -> AddedH
         pairs = [pair for pair in pairs if pair[0].lower() != "last-event-id"]
     named = {name.lower() for name, _ in pairs}
     return [*(field for field in fields if field[0] not in named), *pairs]
-
-
-def _chance() -> float:
-    from secrets import randbits
-
-    return randbits(53) / 2**53
 
 
 class Events:

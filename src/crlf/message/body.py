@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 from crlf.message.errors import LocalError
 
 PIECE = 256 * 1024  # bytes read from a file at a time; large enough that the calls vanish
+UPLOAD_PIECE = 1024 * 1024  # bytes; an asyncio upload at 256 KiB is slower by a quarter
 
 
 # Told the bytes so far, and those in all, None while nobody knows. What it returns is ignored,

@@ -54,16 +54,13 @@ class _Servings:
                 await asyncio.wait(left)
 
 
-class AsyncMemoryNetwork(AioNetwork):
-    """A Network on the running loop; every address is one service, which runs beside its client.
+class _OneService:
+    """What networks in memory share: wherever one goes, it is to the same service.
 
-    to_server, to_client: how bytes travel on the connections made from now on.
+    addresses: what names resolve to, where a test has put anything.
     """
 
-    def __init__(
-        self, serve: Service, *, to_server: Shape = STRAIGHT, to_client: Shape = STRAIGHT
-    ) -> None:
-        super().__init__()
+    def _lead_to(self, serve: Service, to_server: Shape, to_client: Shape) -> None:
         self._servings = _Servings(serve)
         self.to_server = to_server
         self.to_client = to_client
@@ -78,6 +75,25 @@ class AsyncMemoryNetwork(AioNetwork):
     ) -> Stream:
         """Return the stream itself: it leads to the service already."""
         return stream
+
+    async def start_tls(
+        self, stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None
+    ) -> Stream:
+        """Return the stream itself; both ends now say that it is encrypted."""
+        return pretend_tls(stream)
+
+
+class AsyncMemoryNetwork(_OneService, AioNetwork):
+    """A Network on the running loop; every address is one service, which runs beside its client.
+
+    to_server, to_client: how bytes travel on the connections made from now on.
+    """
+
+    def __init__(
+        self, serve: Service, *, to_server: Shape = STRAIGHT, to_client: Shape = STRAIGHT
+    ) -> None:
+        AioNetwork.__init__(self)
+        self._lead_to(serve, to_server, to_client)
 
     async def connect(
         self,
@@ -92,18 +108,12 @@ class AsyncMemoryNetwork(AioNetwork):
         self._servings.begin(self.loop, there)
         return here
 
-    async def start_tls(
-        self, stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None
-    ) -> Stream:
-        """Return the stream itself; both ends now say that it is encrypted."""
-        return pretend_tls(stream)
-
     async def aclose(self) -> None:
         """Wait a moment for the connections to end, then cut them."""
         await self._servings.finish()
 
 
-class MemoryNetwork(BlockingNetwork):
+class MemoryNetwork(_OneService, BlockingNetwork):
     """A Network for blocking flows; every address is one service, on a loop of its own.
 
     The loop runs only while a flow waits here, in the flow's thread, so what happens when is
@@ -114,21 +124,8 @@ class MemoryNetwork(BlockingNetwork):
     def __init__(
         self, serve: Service, *, to_server: Shape = STRAIGHT, to_client: Shape = STRAIGHT
     ) -> None:
-        self._servings = _Servings(serve)
+        self._lead_to(serve, to_server, to_client)
         self._loop = PrivateLoop()
-        self.to_server = to_server
-        self.to_client = to_client
-        self.addresses: dict[str, tuple[str, ...]] = {}
-
-    async def resolve(self, host: str, port: int, deadline: float | None) -> Sequence[str]:
-        """Return what `addresses` has for the host, else a loopback address: all are one here."""
-        return self.addresses.get(host, ("127.0.0.1",))
-
-    async def open_socks(
-        self, stream: Stream, proxy: SocksProxy, host: str, port: int, deadline: float | None
-    ) -> Stream:
-        """Return the stream itself: it leads to the service already."""
-        return stream
 
     async def connect(
         self,
@@ -146,12 +143,6 @@ class MemoryNetwork(BlockingNetwork):
         here, there = join(loop, self.to_server, self.to_client)
         self._servings.begin(loop, there)
         return DrivenStream(here, self._loop)
-
-    async def start_tls(
-        self, stream: Stream, settings: TlsSettings, hostname: str, deadline: float | None
-    ) -> Stream:
-        """Return the stream itself; both ends now say that it is encrypted."""
-        return pretend_tls(stream)
 
     async def aclose(self) -> None:
         """Wait a moment for the connections to end, cut them, and let go of loop and threads."""
