@@ -61,13 +61,13 @@ Saving = Callable[..., Download]
 
 def save_blocking(url: str, path: object, app: App | None = None, **options: Any) -> Download:
     with Client(app=app, trust_env=False) as client:
-        return run_sync(save(client._core, url, path, options))  # type: ignore[arg-type]
+        return run_sync(save(client._core, url, path, options))  # type: ignore[arg-type]  # options of many tests
 
 
 def save_async(url: str, path: object, app: App | None = None, **options: Any) -> Download:
     async def story() -> Download:
         async with AsyncClient(app=app, trust_env=False) as client:
-            return await save(client._core, url, path, options)  # type: ignore[arg-type]
+            return await save(client._core, url, path, options)  # type: ignore[arg-type]  # options of many tests
 
     return asyncio.run(story())
 
