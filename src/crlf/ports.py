@@ -27,6 +27,7 @@ class Stream(Protocol):
     """A connection's bytes, both ways. One flow at a time uses it."""
 
     facts: StreamFacts
+    sends_files: bool  # whether send_file may be called
 
     async def read(self, deadline: float | None) -> bytes:
         """Return what has arrived, waiting for at least one byte; b"" when the peer is done.
@@ -46,6 +47,21 @@ class Stream(Protocol):
 
     def has_arrived(self) -> bool:
         """Whether a read would return at once, be it bytes, an end or an error."""
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Let the kernel send so many bytes of an open file; all that was written goes before.
+
+        deadline_of: asked anew for each piece. Raises WriteTimeout, WriteFailed, LocalError when
+        the file is shorter than promised.
+        """
+
+    def on_end(self, callback: Callable[[], object] | None) -> None:
+        """Call back once when the peer has closed its side or is gone, at once if it has already.
+
+        It takes no flow's place: another may be waiting here meanwhile. None forgets the last.
+        """
 
 
 @frozen

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
 from crlf.values import frozen
 
 
@@ -21,3 +24,21 @@ class StreamFacts:
     peer: tuple[str, int] | None = None
     local: tuple[str, int] | None = None
     tls: TlsFacts | None = None
+
+
+class Draining(Protocol):
+    """Whether the server is about to stop, as those who answer for long want to know.
+
+    True once no new request is taken: whoever streams without end should come to one.
+    """
+
+    def __bool__(self) -> bool: ...
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Block a thread until it drains or so many seconds have passed; tell whether it does."""
+
+    def within(self, seconds: float | None = None) -> Awaitable[bool]:
+        """Wait on the event loop until it drains or so many seconds have passed; tell which."""
+
+    def on_drain(self, callback: Callable[[], object]) -> None:
+        """Call back once when it begins to drain, at once if it has."""

@@ -1,0 +1,55 @@
+"""What a server is told: where it listens, how it is guarded, what it says of itself.
+
+One frozen value, made from options, environment, files and defaults (configuration.py), handed
+whole to the processes that serve. Its law: everything is safe as it stands, and what opens a
+door wider has to be written by whoever wants it.
+"""
+
+from __future__ import annotations
+
+from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
+from crlf.values import frozen
+from crlf.wire.limits import SERVER_LIMITS, Limits
+
+
+@frozen
+class ServerSettings:
+    """Everything that a server can be told beside its application.
+
+    bind: where to listen: "host:port", "[::1]:port", "unix:PATH", "fd://N"; port 0 is any free
+    one. workers: processes; 0 serves in this one.
+    certificates: PEM files, chain and key together or "chain.pem:key.pem"; of several the one
+    that fits the name asked for (SNI), else the first. client_ca: PEM file of the authorities
+    whose client certificates are asked for; client_certificate: "optional" or "required".
+    trusted_proxies: addresses and networks whose Forwarded, X-Forwarded-* and PROXY lines are
+    believed. proxy_protocol: each connection begins with a PROXY line. allowed_hosts: host
+    names, "*.example.com" for those below; () for any.
+    access_log: "off", "combined" or "json". access_log_file: a path, "-" for standard output.
+    metrics: "/path" on the server itself, or "host:port" of its own; None for none. health:
+    answer /healthz and /readyz. server_timing: say in each answer how long it took.
+    name: the Server field; None leaves it out. threads: for `def` handlers and WSGI.
+    """
+
+    bind: tuple[str, ...] = ("127.0.0.1:8000",)
+    workers: int = 0
+    backlog: int = 2048  # nginx 511, uvicorn 2048
+    certificates: tuple[str, ...] = ()
+    client_ca: str | None = None
+    client_certificate: str = "required"
+    self_signed: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    proxy_protocol: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    root_path: str = ""
+    access_log: str = "off"
+    access_log_file: str = "-"
+    metrics: str | None = None
+    health: bool = False
+    server_timing: bool = False
+    name: str | None = "crlf"
+    threads: int = 32
+    limits: Limits = SERVER_LIMITS
+    patience: Patience = DEFAULT_PATIENCE
+
+
+DEFAULT_SETTINGS = ServerSettings()
