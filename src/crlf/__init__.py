@@ -43,7 +43,8 @@ HOMES = {
     "crlf.rules.tracing": ("Step",),
     "crlf.server.answers": ("Refused", "file", "html", "json", "redirect", "text"),
     "crlf.server.app": ("App",),
-    "crlf.server.supervisor": ("Server", "running", "serve"),
+    "crlf.server.serving": ("Server",),
+    "crlf.server.starting": ("running", "serve"),
     "crlf.wire.limits": ("Limits",),
     "crlf.wire.sse": ("ServerSentEvent", "build_event"),
 }  # fmt: skip

@@ -73,9 +73,9 @@ from crlf.server.answers import json as json
 from crlf.server.answers import redirect as redirect
 from crlf.server.answers import text as text
 from crlf.server.app import App as App
-from crlf.server.supervisor import Server as Server
-from crlf.server.supervisor import running as running
-from crlf.server.supervisor import serve as serve
+from crlf.server.serving import Server as Server
+from crlf.server.starting import running as running
+from crlf.server.starting import serve as serve
 from crlf.wire.limits import Limits as Limits
 from crlf.wire.sse import ServerSentEvent as ServerSentEvent
 from crlf.wire.sse import build_event as build_event

@@ -33,7 +33,14 @@ FREE = ("net", "cli")
 NAMED: dict[str, tuple[str, ...]] = {
     "server/files.py": ("os", "time", "a folder is walked by openat, one name after the other"),
     "server/supervisor.py": ("*", "signals, workers and sockets are its subject"),
+    "server/serving.py": ("*", "the running loop is its subject"),
+    "server/starting.py": ("*", "signals, loops and threads are its subject"),
     "server/workers.py": ("*", "processes are its subject"),
+    "server/worker.py": ("*", "a process of its own"),
+    "server/reloading.py": ("*", "watches files"),
+    "server/arriving.py": ("*", "sockets that have just been accepted"),
+    "server/logfile.py": ("*", "a thread that writes a file"),
+    "server/configuration.py": ("os", "environment and files are its subject"),
 }
 
 # `async def` is for what waits; these are the faces whose users wait.
@@ -52,7 +59,13 @@ ASYNC_FACES = {
     "server/app.py": "the handler is called by a flow",
     "server/files.py": "a handler that looks at the disk, in a thread",
     "server/incoming.py": "a body that streams in",
-    "server/interop.py": "ASGI",
+    "server/asgi.py": "ASGI is asynchronous",
+    "server/asgiface.py": "the same, from the other side",
+    "server/wsgi.py": "its answers are awaited",
+    "server/serving.py": "starts and stops on a loop",
+    "server/starting.py": "waits for signals",
+    "server/worker.py": "waits for signals",
+    "server/arriving.py": "handshakes are waited for",
     "server/supervisor.py": "signals and the accepting loop",
     "server/sessions.py": "the coloured exception: a store does I/O",
 }

@@ -13,7 +13,7 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.server.answers import html, json, redirect, stream, text
 from crlf.server.app import App
-from crlf.server.supervisor import running
+from crlf.server.starting import running
 
 # What a linter warns of that is the application's to decide, not the server's: how long a page
 # may be kept by a cache that was told nothing.

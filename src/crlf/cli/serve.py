@@ -14,7 +14,8 @@ from crlf.cli.output import reason_of
 from crlf.cli.terminal import Style
 from crlf.client.options import Application
 from crlf.server.app import App
-from crlf.server.supervisor import Server, serve
+from crlf.server.serving import Server
+from crlf.server.starting import serve
 
 _HERE = ("127.0.0.1", "::1", "localhost")
 

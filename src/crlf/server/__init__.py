@@ -21,7 +21,8 @@ from crlf.server.answers import (
 from crlf.server.app import App
 from crlf.server.files import Folder
 from crlf.server.handlers import Handler, Send
-from crlf.server.supervisor import Application, Server, running, serve
+from crlf.server.serving import Application, Server
+from crlf.server.starting import running, serve
 
 __all__ = [
     "App",
