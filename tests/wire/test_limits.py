@@ -262,7 +262,19 @@ def test_a_body_is_bounded_by_who_gathers_it(serves: bool, framing: str, how: st
 
 def test_every_limit_has_its_case() -> None:
     elsewhere = {"body", "ratio", "codings"}  # above, and in test_coding.py
-    assert {case.limit for case in CASES} | elsewhere == set(NAMES)
+    content = {
+        "query_fields",
+        "form_fields",
+        "cookies",
+        "ranges",
+        "parts",
+        "part_headers",
+        "part_header",
+        "fields_total",
+        "field_in_memory",
+    }  # tests/server/test_limits.py
+    server = {"connections"}  # tests/server/test_serving.py
+    assert {case.limit for case in CASES} | elsewhere | content | server == set(NAMES)
 
 
 def test_content_passes_whatever_its_size() -> None:

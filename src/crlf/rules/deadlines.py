@@ -7,9 +7,10 @@ default; None has to be written by whoever wants to wait for ever.
 
 from __future__ import annotations
 
-from crlf.values import frozen, replace
+from crlf.values import as_dict, frozen, replace
 
-_LONGEST = 1e8  # seconds, three years; of more, operating systems make less
+LONGEST = 1e8  # seconds, three years; of more, operating systems make less
+_MAY_BE_NOTHING = ("jitter", "body_grace", "linger", "drain")  # of a server's: at once will do
 
 
 @frozen
@@ -29,7 +30,7 @@ class Timeout:
 
     def __post_init__(self) -> None:
         for seconds in (self.connect, self.read, self.write, self.pool, self.total):
-            if seconds is not None and not 0 < seconds <= _LONGEST:  # nor is NaN
+            if seconds is not None and not 0 < seconds <= LONGEST:  # nor is NaN
                 raise ValueError(
                     f"a timeout is more than 0 seconds, or None for no end, not {seconds}"
                 )
@@ -50,10 +51,16 @@ class Timeout:
 
 @frozen
 class Patience:
-    """A server's patience with its clients, in seconds unless the name says otherwise."""
+    """A server's patience with its clients, in seconds unless the name says otherwise.
 
+    All of it is finite: who wants none of a bound gives it LONGEST, the configuration's "off".
+    (The sizes are Limits: an engine knows them, and knows no time.)
+    """
+
+    handshake: float = 10.0  # TLS, whole; asyncio 60, Node 120, Apache none
     head: float = 10.0  # a request's head, whole; nginx and Node 60, hypercorn 5
     idle: float = 15.0  # between requests; Apache, Node, uvicorn 5, nginx 75
+    jitter: float = 1.0  # taken off `idle` by chance, so that not all end at once
     body_grace: float = 20.0  # a body may be slow for so long; Apache's mod_reqtimeout 20
     body_rate: float = 500.0  # bytes a second after that; Apache's mod_reqtimeout 500
     body_stall: float = 20.0  # between two pieces of a body
@@ -62,6 +69,12 @@ class Patience:
     drain: float = 10.0  # for responses under way when the server stops
     requests: int = 1000  # on one connection; nginx 1000, Apache 100
     age: float = 3600.0  # of one connection; nginx 1 h
+
+    def __post_init__(self) -> None:
+        for name, number in as_dict(self).items():
+            least = 0 if name in _MAY_BE_NOTHING else 1e-9
+            if not least <= number <= LONGEST:  # nor is NaN
+                raise ValueError(f"{name} is more than 0, and at most {LONGEST:.0f}, not {number}")
 
     def body_deadline(self, began: float, received: int, now: float) -> float:
         """Until when the next piece of a body has to come, `received` bytes after `began`."""

@@ -11,7 +11,11 @@ from crlf.values import frozen
 
 @frozen
 class Limits:
-    """Bounds on one message. Sizes are in bytes, counts are plain numbers."""
+    """Bounds on what a peer sends. Sizes are in bytes, counts are plain numbers.
+
+    The first thirteen hold for every message, at both ends. The others are a server's: for what
+    its programs read of a request, and for all its connections.
+    """
 
     line: int = 8192  # request or status line; Apache and aiohttp 8190, nginx 8 KiB: 414
     field: int = 8192  # one field line; Apache and aiohttp 8190: 431
@@ -26,6 +30,16 @@ class Limits:
     body: int | None = 16 * 1024 * 1024  # content, decoded; nginx 1 MiB, tornado 100 MiB: 413
     ratio: int | None = 200  # decoded to encoded, after the first MiB; nobody else has one
     codings: int = 2  # content codings on top of each other; curl and urllib3 5
+    query_fields: int = 1000  # of one query; aiohttp and tornado 1000, ASP.NET 1024: 414
+    form_fields: int = 1000  # of one urlencoded form; as above: 413
+    cookies: int = 200  # of one request; Go 3000, Chromium keeps 180 a domain: 431
+    ranges: int = 16  # of one Range field; Apache 200, Starlette 100: of more, the whole is sent
+    parts: int = 128  # of one multipart form; tornado 100, Go and Starlette 1000: 413
+    part_headers: int = 8  # fields of one part; python-multipart 8, RFC 7578 knows 3: 431
+    part_header: int = 4096  # one line of them; python-multipart 4 KiB: 431
+    fields_total: int = 2 * 1024 * 1024  # all parts that are no files; aiohttp 1 MiB: 413
+    field_in_memory: int = 64 * 1024  # of one file, the rest to disk; tornado 512 KiB
+    connections: int = 1000  # open at once, of one worker; gunicorn 1000, nginx 512: more wait
 
 
 SERVER_LIMITS = Limits()

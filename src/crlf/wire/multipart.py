@@ -19,6 +19,7 @@ from crlf.message.grammar import BLANK, is_token
 from crlf.message.headers import EMPTY, Headers
 from crlf.patterns import pattern
 from crlf.values import frozen
+from crlf.wire.limits import Limits
 
 MAX_PADDING: Final = 64  # blanks after a boundary; RFC 2046 5.1.1 has them, nobody sends any
 PART_END: Final = b"\r\n"  # what stands between a part's content and the next boundary
@@ -46,6 +47,17 @@ class MultipartLimits:
     epilogue: int = 4096  # after the last one; browsers send a line end: 413
     fields_total: int = 2 * 1024 * 1024  # content of all parts but files; aiohttp 1 MiB: 413
     field_in_memory: int = 64 * 1024  # of one field, the rest to disk; tornado 512 KiB
+
+    @classmethod
+    def of(cls, limits: Limits) -> MultipartLimits:
+        """Take from a server's limits what bounds a form."""
+        return cls(
+            parts=limits.parts,
+            headers=limits.part_headers,
+            header=limits.part_header,
+            fields_total=limits.fields_total,
+            field_in_memory=limits.field_in_memory,
+        )
 
 
 DEFAULT_LIMITS: Final = MultipartLimits()
