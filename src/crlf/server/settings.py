@@ -13,25 +13,58 @@ from crlf.wire.limits import SERVER_LIMITS, Limits
 
 
 @frozen
+class FolderSettings:
+    """How a folder is served, where it is the target itself.
+
+    index: the file that stands for a folder; None for none. listing: show a folder without one.
+    spa: a file of the folder that answers for every path that names nothing; clean_urls: /about
+    is about.html. cache: rules "PATTERN=VALUE" for Cache-Control, the first that fits. compress:
+    gzip, br and zstd for types that gain by it. hidden: names that begin with a dot too.
+    follow_symlinks: let links lead wherever they lead, also out of the folder.
+    """
+
+    index: str | None = "index.html"
+    listing: bool = True
+    spa: str | None = None
+    clean_urls: bool = False
+    cache: tuple[str, ...] = ()
+    compress: bool = True
+    hidden: bool = False
+    follow_symlinks: bool = False
+
+
+DEFAULT_FOLDER = FolderSettings()
+
+
+@frozen
 class ServerSettings:
     """Everything that a server can be told beside its application.
 
+    interface: "crlf", "asgi" or "wsgi"; "auto" looks at the application. factory: the target
+    is a function that makes it. env_file: of KEY=VALUE lines, for the application.
     bind: where to listen: "host:port", "[::1]:port", "unix:PATH", "fd://N"; port 0 is any free
     one. workers: processes; 0 serves in this one.
+    reload: begin anew when a source file changes, for development.
     certificates: PEM files, chain and key together or "chain.pem:key.pem"; of several the one
     that fits the name asked for (SNI), else the first. client_ca: PEM file of the authorities
     whose client certificates are asked for; client_certificate: "optional" or "required".
     trusted_proxies: addresses and networks whose Forwarded, X-Forwarded-* and PROXY lines are
     believed. proxy_protocol: each connection begins with a PROXY line. allowed_hosts: host
     names, "*.example.com" for those below; () for any.
-    access_log: "off", "combined" or "json". access_log_file: a path, "-" for standard output.
+    access_log: "off", "short" (for a terminal), "combined" or "json". access_log_file: a path,
+    "-" for standard output.
     metrics: "/path" on the server itself, or "host:port" of its own; None for none. health:
     answer /healthz and /readyz. server_timing: say in each answer how long it took.
     name: the Server field; None leaves it out. threads: for `def` handlers and WSGI.
+    folder: for a target that is a folder or a file.
     """
 
+    interface: str = "auto"
+    factory: bool = False
+    env_file: str | None = None
     bind: tuple[str, ...] = ("127.0.0.1:8000",)
     workers: int = 0
+    reload: bool = False
     backlog: int = 2048  # nginx 511, uvicorn 2048
     certificates: tuple[str, ...] = ()
     client_ca: str | None = None
@@ -48,6 +81,7 @@ class ServerSettings:
     server_timing: bool = False
     name: str | None = "crlf"
     threads: int = 32
+    folder: FolderSettings = DEFAULT_FOLDER
     limits: Limits = SERVER_LIMITS
     patience: Patience = DEFAULT_PATIENCE
 
