@@ -562,6 +562,7 @@ def test_a_connection_has_so_many_requests_and_so_long_a_life() -> None:
 def test_a_stop_while_an_answer_is_made_lets_it_say_so_and_ends() -> None:
     async def send(request: Request) -> Response:
         serving.service.drain()
+        serving.service.close_idle()
         return await echo(request)
 
     serving = Serving(send, [GET, 0.01, GET, END])
@@ -574,6 +575,7 @@ def test_a_stop_while_an_answer_is_sent_ends_the_connection_after_it() -> None:
     def pieces() -> Iterator[bytes]:
         yield b"1"
         serving.service.drain()
+        serving.service.close_idle()
         yield b"2"
 
     serving = Serving(answering(pieces), [GET, 30.0, GET, END])
@@ -587,6 +589,7 @@ def test_a_stop_closes_who_is_idle_at_once() -> None:
         async def read(self, deadline: float | None) -> bytes:
             if self.reads == 1:
                 serving.service.drain()
+                serving.service.close_idle()
                 assert self.is_closed
             return await super().read(deadline)
 

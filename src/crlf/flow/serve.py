@@ -7,198 +7,180 @@ request, an answer that names the broken rule and a close that lets it be read, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO, Final
 
-from crlf.flow.bodies import let_go, read_whole, send_body
-from crlf.flow.connection import PIECE, Connection, write_large
+from crlf.flow.bodies import drain, read_whole
+from crlf.flow.connection import PIECE, write_large
 from crlf.flow.forms import is_form_data, read_form
-from crlf.message.errors import (
-    CrlfError,
-    LocalError,
-    Malformed,
-    ReadTimeout,
-    RemoteError,
-    TooLarge,
-    TransportError,
-)
-from crlf.message.request import Received, Request
-from crlf.message.response import Response
-from crlf.message.uploads import Files
+from crlf.flow.line import UNREAD_MOST, Line
+from crlf.flow.terms import Send, Stamp, Terms, Watch
+from crlf.flow.turn import Talk, Turn
+from crlf.message.errors import LocalError, RemoteError, TooLarge
+from crlf.message.facts import NOT_DRAINING, Draining
+from crlf.message.request import Request
 from crlf.ports import InThread, Stream
 from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
-from crlf.rules.pages import error_response
-from crlf.wire.h1.server import NO_STANDING, ServerEngine, Standing
+from crlf.rules.gates import Gate
+from crlf.wire.h1.server import NO_STANDING, Standing
 from crlf.wire.limits import SERVER_LIMITS, Limits
-from crlf.wire.parts import CLOSED, END, Part, RequestHead, ResponseHead
+from crlf.wire.parts import CLOSED, CONTINUE, Part, RequestHead
 
-Send = Callable[[Request], Awaitable[Response]]
-_LINGER_MOST = 64 * 1024 * 1024  # bytes thrown away so that a peer which still sends can read
+__all__ = ["Send", "Service", "Stamp", "Talk", "Turn", "Visit", "Watch"]
 
-CONTINUE = ResponseHead(100)
+_GOLDEN: Final = 0.618033988749895  # its multiples, without their whole part, lie far apart
+_SPREAD: Final = 0.1  # of the idle time, so that clients who came together do not leave together
 
 
-class Service:
-    """What all connections of a server share.
+class Service(Terms):
+    """What serves connections; see Terms for what it is given.
 
-    send: the application. now: monotonic seconds. in_thread: runs what would block.
-    spool: opens a new temporary file. report: takes an exception that no client may see.
-    draining: set when the server stops; every answer then is a connection's last.
+    talk: an application that answers piece by piece, instead of send.
     """
 
     def __init__(
         self,
-        send: Send,
+        send: Send | None,
         now: Callable[[], float],
         in_thread: InThread,
         spool: Callable[[], BinaryIO],
         *,
+        talk: Talk | None = None,
         limits: Limits = SERVER_LIMITS,
         patience: Patience = DEFAULT_PATIENCE,
         standing: Standing = NO_STANDING,
         report: Callable[[Request | None, BaseException], None] | None = None,
+        gate: Gate | None = None,
+        stamp: Stamp | None = None,
+        watch: Watch | None = None,
+        draining: Draining = NOT_DRAINING,
     ) -> None:
-        self.send = send
-        self.now = now
-        self.in_thread = in_thread
-        self.spool = spool
-        self.limits = limits
-        self.patience = patience
-        self.standing = standing
-        self.report = report
-        self.draining = False
+        super().__init__(
+            send, now, in_thread, spool, limits=limits, patience=patience, standing=standing,
+            report=report, gate=gate, stamp=stamp, watch=watch, draining=draining,
+        )  # fmt: skip
+        self.talk = talk
         self.visits: set[Visit] = set()
+        self.closes_idle = False
 
     async def serve(self, stream: Stream) -> None:
         """Serve one connection to its end."""
         visit = Visit(stream, self)
         self.visits.add(visit)
+        watch = self.watch
+        if watch is not None:
+            watch.opened(visit.where)
         try:
             await visit.run()
         finally:
             self.visits.discard(visit)
             stream.close()
             visit.let_go_of_files()
+            if watch is not None:
+                watch.closed(visit.where)
 
     def drain(self) -> None:
-        """Let every connection end: idle ones now, the others with their present answer."""
-        self.draining = True
+        """Let every connection end with its present or next answer; `close_idle` ends the idle."""
+        self.is_draining = True
+
+    def close_idle(self) -> None:
+        """Close the connections on which nothing is under way, now and from now on."""
+        self.closes_idle = True
         for visit in list(self.visits):
             if visit.is_idle:
                 visit.connection.close()
 
-
-class _Carrier:
-    """A connection that remembers whether it was the one that broke."""
-
-    def __init__(self, connection: Connection[ServerEngine]) -> None:
-        self._connection = connection
-        self.is_broken = False
-
-    def send(self, part: Part) -> None:
-        """Let the engine write a part."""
-        self._connection.send(part)
-
-    async def flush(self, deadline: float | None) -> None:
-        """Send what the engine has written. Raises WriteTimeout, WriteFailed."""
-        try:
-            await self._connection.flush(deadline)
-        except TransportError:
-            self.is_broken = True
-            raise
+    @property
+    def has_idle(self) -> bool:
+        """Whether there are connections on which nothing is under way."""
+        return any(visit.is_idle for visit in self.visits)
 
 
-class Visit:
-    """One client's connection, while it lasts."""
+class Visit(Line):
+    """One client's connection: its requests, one after the other."""
+
+    __slots__ = ("service",)
 
     def __init__(self, stream: Stream, service: Service) -> None:
+        super().__init__(stream, service)
         self.service = service
-        self.engine = ServerEngine(service.limits, service.standing)
-        self.connection = Connection(stream, self.engine)
-        scheme = "http" if stream.facts.tls is None else "https"
-        self.where = Received(scheme, stream.facts.peer, stream.facts.local)
-        self.is_idle = False
-        self.is_cut = False  # by us, so that the peer sees that something is missing
-        self.files: Files | None = None  # the uploads of the present request
-
-    def let_go_of_files(self) -> None:
-        """Close the uploads of a request that has been answered; what is not saved is gone."""
-        if self.files is not None:
-            self.files.close()
-            self.files = None
-
-    def cut(self) -> None:
-        """Let go of the connection at once, without an end."""
-        self.is_cut = True
-        self.connection.close()
 
     async def run(self) -> None:
         """Answer requests until the connection ends."""
-        engine, service = self.engine, self.service
+        engine, service, where = self.engine, self.service, self.where
         stream, send, now = self.connection.stream, service.send, service.now
+        gate, stamp, watch, talk = service.gate, service.stamp, service.watch, service.talk
         write_seconds = service.patience.write
-        last_at = now() + service.patience.age
-        left = service.patience.requests
         first = True
+        began = 0.0
         while True:
-            head = request = None
+            head = request = turn = None
             asking = False  # the application
             try:
                 head = engine.next_part() or await self._next_head(first)
                 first = False
                 if type(head) is not RequestHead:
                     break
-                if engine.body_is_due:
-                    request = await self._with_content(head)
-                else:
-                    request = Request.received(head, b"", self.where)
+                if watch is not None:
+                    began = now()
+                request = Request.received(head, b"", where)
                 if head.method == "CONNECT":
                     raise RemoteError("this server is no proxy", "RFC 9110 9.3.6", 501)
-                asking = True
-                response = await send(request)
-                asking = False
-                left -= 1
-                if left <= 0 or service.draining or now() > last_at:
-                    engine.persist_no_more()
-                body = response.body
-                if type(body) is bytes:
-                    engine.send_whole(response, body)
-                    data = engine.outgoing()
-                    if len(data) <= PIECE:
-                        await stream.write(data, now() + write_seconds)
-                    else:
-                        await write_large(stream, data, self._write_deadline)
+                passed = request if gate is None else gate(request)
+                if type(passed) is not Request:
+                    self.before_answer()
+                    await self.answer(passed, request)  # type: ignore[arg-type]  # a Response
+                    status_code = passed.status_code  # type: ignore[union-attr]
+                elif talk is not None:
+                    request = passed
+                    turn = Turn(self, request)
+                    asking = True
+                    await talk(turn)
+                    if not turn.is_finished:
+                        raise turn.fault or LocalError("the application said no whole answer", "")
+                    asking = False
+                    status_code = turn.status_code
                 else:
-                    await self._stream_out(response, request)
+                    request = passed
+                    if engine.body_is_due:
+                        request = await self._with_content(request)
+                    asking = True
+                    response = await send(request)  # type: ignore[misc]  # there, if talk is not
+                    asking = False
+                    if stamp is not None:
+                        response = response.with_headers(stamp(request, response.headers))
+                    self.left -= 1
+                    if self.left <= 0 or service.is_draining or now() > self.last_at:
+                        engine.persist_no_more()
+                    status_code = response.status_code
+                    body = response.body
+                    if type(body) is bytes:
+                        engine.send_whole(response, body)
+                        self.size = len(body)
+                        data = engine.outgoing()
+                        if len(data) <= PIECE:
+                            await stream.write(data, now() + write_seconds)
+                        else:
+                            await write_large(stream, data, self.write_deadline)
+                    else:
+                        await self.stream_out(response, request)
+                if watch is not None:
+                    watch.answered(request, where, status_code, self.size, now() - began, "")
                 if self.files is not None:
                     self.let_go_of_files()
+                if engine.body_is_due and not await self._drop_content():
+                    break
             except Exception as fault:
                 self.let_go_of_files()
-                if not await self._goes_on(fault, head, request, asking):
+                if turn is not None and turn.fault is fault:
+                    asking = False
+                goes_on, status_code, why = await self.goes_on(fault, head, request, asking)
+                if watch is not None and (status_code or request is not None):
+                    seconds = now() - began if request is not None else 0.0
+                    watch.answered(request, where, status_code, self.size, seconds, why)
+                if not goes_on:
                     break
-        await self._linger()
-
-    async def _goes_on(
-        self, fault: Exception, head: Part | None, request: Request | None, asking: bool
-    ) -> bool:
-        """Answer for what went wrong, as far as one can; tell whether the connection goes on.
-
-        asking: it came out of the application, whose trouble with another server, say, is not
-        that of this connection.
-        """
-        if isinstance(fault, (Malformed, TooLarge)) or (
-            isinstance(fault, RemoteError) and not asking
-        ):
-            if self.engine.may_answer:
-                await self._refuse(fault, head)
-                return False
-        elif isinstance(fault, TransportError) and not asking:
-            if isinstance(fault, ReadTimeout) and self.engine.may_answer:
-                await self._time_out()
-            else:
-                self.cut()
-            return False
-        return await self._apologise(request, fault)
+        await self.linger()
 
     async def _next_head(self, first: bool) -> Part:
         """Wait for the next request's head: the idle time for its first byte, then the head time.
@@ -206,10 +188,10 @@ class Visit:
         A new connection came to ask: it has the head time for both.
         """
         connection, engine, patience = self.connection, self.engine, self.service.patience
-        if self.service.draining and not first:
-            return CLOSED  # the stop came while an answer was under way that promised more
-        deadline = self.service.now() + (patience.head if first else patience.idle)
+        deadline = self.service.now() + (patience.head if first else self._idle_seconds())
         if not engine.holds_bytes:
+            if self.service.closes_idle and not first:
+                return CLOSED  # the stop came while an answer was under way that promised more
             self.is_idle = True
             data = await connection.stream.read(deadline)
             self.is_idle = False
@@ -222,8 +204,14 @@ class Visit:
             deadline = self.service.now() + patience.head
         return await connection.next_part(deadline)
 
-    async def _with_content(self, head: RequestHead) -> Request:
-        """Read a request's content, whole or as a form, and return the request."""
+    def _idle_seconds(self) -> float:
+        """How long this connection may be idle: not all that came together end together."""
+        peer = self.where.peer
+        share = 0.5 if peer is None else peer[1] * _GOLDEN % 1
+        return self.service.patience.idle * (1 + _SPREAD * (share - 0.5))
+
+    async def _with_content(self, request: Request) -> Request:
+        """Read a request's content, whole or as a form, and return the request with it."""
         service, engine = self.service, self.engine
         limit = service.limits.body
         left = engine.body_left
@@ -238,101 +226,19 @@ class Visit:
             received = self.connection.received - before
             return service.patience.body_deadline(began, received, service.now())
 
-        if is_form_data(head.headers):
+        if is_form_data(request.headers):
             form, files = await read_form(
-                self.connection, head.headers, limit, service.spool, deadline, service.in_thread
-            )
+                self.connection, request.headers, limit, service.spool, deadline,
+                service.in_thread,
+            )  # fmt: skip
             self.files = files
-            return Request.received(head, b"", self.where).with_form(form, files)
+            return request.with_form(form, files)
         content, _ = await read_whole(self.connection, limit, deadline)
-        return Request.received(head, content, self.where)
+        return request.with_content(content)
 
-    def _write_deadline(self) -> float:
-        """When the client has to have taken the next piece."""
-        return self.service.now() + self.service.patience.write
-
-    async def _stream_out(self, response: Response, request: Request) -> None:
-        """Send a response whose content comes piece by piece."""
-        body = response.body
-        if isinstance(body, bytes):
-            return
-        headers = response.headers
-        if body.length is not None and "content-length" not in headers:
-            headers = headers.with_field("content-length", str(body.length))
-        try:
-            self.engine.send(ResponseHead(response.status_code, headers, response.reason))
-        except BaseException:
-            let_go(body)
-            raise
-        if self.engine.drops_content:
-            let_go(body)
-            self.engine.send(END)
-            await self.connection.flush(self._write_deadline())
-            return
-        carrier = _Carrier(self.connection)
-        try:
-            await send_body(carrier, body, self._write_deadline, self.service.in_thread)
-        except TransportError as fault:
-            if not carrier.is_broken and self.service.report is not None:
-                self.service.report(request, fault)  # the body's, which reads from elsewhere
-            raise
-
-    async def _refuse(self, fault: RemoteError | Malformed | TooLarge, head: Part | None) -> None:
-        """Answer a request that breaks a rule or a limit; the connection ends after it."""
-        sentence = fault.brief if isinstance(fault, TooLarge) else fault.reason
-        accept = head.headers.get("accept", "") if isinstance(head, RequestHead) else ""
-        await self._last_word(error_response(fault.status_code, sentence, fault.rule, accept))
-
-    async def _time_out(self) -> None:
-        """Say 408 to a client that began a request and stalled; to an idle one, nothing."""
-        if not self.is_idle and self.connection.received:
-            await self._last_word(
-                error_response(408, "The request did not arrive in time.", "RFC 9110 15.5.9")
-            )
-
-    async def _last_word(self, response: Response) -> None:
-        self.engine.persist_no_more()
-        try:
-            self.engine.send_whole(response, response.content)
-            await self.connection.flush(self.service.now() + self.service.patience.write)
-        except (LocalError, TransportError):
-            self.cut()  # nobody can be told: an answer is under way already
-
-    async def _apologise(self, request: Request | None, fault: BaseException) -> bool:
-        """Report what went wrong on our side and answer 500; False when it is too late for that."""
-        if self.service.report is not None:
-            self.service.report(request, fault)
-        if not self.engine.may_answer:
-            self.cut()
+    async def _drop_content(self) -> bool:
+        """Read what the application left of a request; tell whether the connection can go on."""
+        if not self.drains_content():
             return False
-        if self.engine.body_is_due:
-            self.engine.persist_no_more()
-        response = error_response(500, "Something went wrong here, not with your request.")
-        try:
-            self.engine.send_whole(response, response.content)
-            await self.connection.flush(self.service.now() + self.service.patience.write)
-        except (CrlfError, OSError):
-            self.cut()
-            return False
-        return True
-
-    async def _linger(self) -> None:
-        """Close so that the peer can still read our last word (RFC 9112 9.6).
-
-        First our side, then wait, throwing away what comes, until the peer closes its own. Who
-        still sends gets as long as a slow body does: it reads when it has sent.
-        """
-        if self.is_cut:
-            return
-        stream, now, patience = self.connection.stream, self.service.now, self.service.patience
-        last_at = now() + max(patience.linger, patience.body_grace)
-        await stream.end(now() + patience.linger)
-        dropped = 0
-        try:
-            while dropped < _LINGER_MOST and now() < last_at:
-                data = await stream.read(min(now() + patience.linger, last_at))
-                if not data:
-                    return
-                dropped += len(data)
-        except TransportError:
-            return
+        deadline = self.service.now() + self.service.patience.body_stall
+        return await drain(self.connection, UNREAD_MOST, deadline)

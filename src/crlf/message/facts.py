@@ -42,3 +42,30 @@ class Draining(Protocol):
 
     def on_drain(self, callback: Callable[[], object]) -> None:
         """Call back once when it begins to drain, at once if it has."""
+
+    def forget(self, callback: Callable[[], object]) -> None:
+        """Call back no more."""
+
+
+class NotDraining:
+    """What a request says that no server has received: there is nothing that could stop."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Raise RuntimeError: it would be waited for in vain."""
+        raise RuntimeError("no server received this request, so none will drain")
+
+    def within(self, seconds: float | None = None) -> Awaitable[bool]:
+        """Raise RuntimeError: it would be waited for in vain."""
+        raise RuntimeError("no server received this request, so none will drain")
+
+    def on_drain(self, callback: Callable[[], object]) -> None:
+        """Never call back."""
+
+    def forget(self, callback: Callable[[], object]) -> None:
+        """Have nothing to forget."""
+
+
+NOT_DRAINING = NotDraining()

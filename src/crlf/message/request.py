@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from crlf.message.body import Body, LostBody, body_of
+from crlf.message.facts import NOT_DRAINING, Draining, TlsFacts
 from crlf.message.fields.cookies import parse_cookies
 from crlf.message.fields.media import parse_media_type
 from crlf.message.headers import Headers, visible
@@ -28,12 +29,20 @@ NO_PARAMS = Params()
 class Received(NamedTuple):
     """What a server knows of a request beside its head.
 
-    scheme: "http" or "https". peer, local: (address, port), or None off the network.
+    scheme: "http" or "https". peer, local: (address, port), or None off the network. tls: what
+    the handshake agreed on. draining: whether the server is about to stop. authority: the host
+    that was asked for, where a trusted proxy says so and Host does not.
     """
 
     scheme: str = "http"
     peer: tuple[str, int] | None = None
     local: tuple[str, int] | None = None
+    tls: TlsFacts | None = None
+    draining: Draining = NOT_DRAINING
+    authority: str | None = None
+
+
+NOT_RECEIVED = Received()
 
 
 class Request(Message):
@@ -101,8 +110,8 @@ class Request(Message):
     def url(self) -> URL:
         """The effective URL; on a server put together from target and Host (RFC 9110 7.1)."""
         if self._url is None:
-            where = self._received or Received()
-            authority = self.headers.first("host") or _host_of(where.local)
+            where = self.received_how
+            authority = where.authority or self.headers.first("host") or _host_of(where.local)
             self._url = URL.received(where.scheme, authority, self._parsed)
         return self._url
 
@@ -151,6 +160,20 @@ class Request(Message):
         return None if self._received is None else self._received.peer
 
     @property
+    def received_how(self) -> Received:
+        """What the server knows of the connection it came by; off a server, of none."""
+        return NOT_RECEIVED if self._received is None else self._received
+
+    @property
+    def draining(self) -> Draining:
+        """Whether the server is about to stop: who streams without end should come to one.
+
+        True or false; `wait(seconds)` blocks a thread and `within(seconds)` waits on the loop
+        until it drains or the time is over.
+        """
+        return self.received_how.draining
+
+    @property
     def session(self) -> Session:
         """What the application remembers of this visitor. Needs App(secret=...)."""
         session = self.extras.get("session")
@@ -176,6 +199,20 @@ class Request(Message):
         copy = self._copy()
         copy.target = target
         copy._target = None
+        return copy
+
+    def with_received(self, received: Received) -> Request:
+        """Return a copy that came by another connection: as a trusted proxy describes it."""
+        copy = self._copy()
+        copy._received = received
+        copy._url = None
+        return copy
+
+    def with_content(self, content: bytes) -> Request:
+        """Return a copy whose content has arrived."""
+        copy = self._copy()
+        copy._body = content
+        copy._form = copy._files = None
         return copy
 
     def with_form(self, form: Params, files: Mapping[str, object]) -> Request:

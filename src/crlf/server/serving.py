@@ -89,6 +89,7 @@ class Server:
             return
         self._listener.close()
         self._service.drain()
+        self._service.close_idle()
         await self._listener.finish(self._patience.drain)
         if self._timer is not None:
             self._timer.cancel()

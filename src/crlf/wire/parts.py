@@ -81,6 +81,7 @@ class ResponseLike(Protocol):
     def reason(self) -> str: ...
 
 
+CONTINUE = ResponseHead(100)
 END = End()
 CLOSED = Closed()
 

@@ -1,0 +1,91 @@
+"""The terms on which connections are served: application, guards, limits, patience.
+
+What all connections of a server share, and no connection changes. Its law: what is None costs
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import BinaryIO, Protocol
+
+from crlf.message.facts import NOT_DRAINING, Draining
+from crlf.message.headers import Headers
+from crlf.message.request import Received, Request
+from crlf.message.response import Response
+from crlf.ports import InThread
+from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
+from crlf.rules.gates import Gate
+from crlf.wire.h1.server import NO_STANDING, Standing
+from crlf.wire.limits import SERVER_LIMITS, Limits
+
+Send = Callable[[Request], Awaitable[Response]]
+Stamp = Callable[[Request, Headers], Headers]  # what every answer says beside its own
+
+
+class Watch(Protocol):
+    """Who is told what happens: a log, a measure. It must neither wait nor raise."""
+
+    def opened(self, where: Received) -> None:
+        """A connection has come."""
+
+    def closed(self, where: Received) -> None:
+        """A connection is over."""
+
+    def answered(
+        self,
+        request: Request | None,
+        where: Received,
+        status_code: int,
+        size: int,
+        seconds: float,
+        why: str,
+    ) -> None:
+        """A request has been answered, or nobody could.
+
+        request: None when it could not be read. status_code: 0 when there was no answer. size:
+        bytes of content that were sent. seconds: from the end of its head to the end of the
+        answer. why: what refused it or closed the connection, such as "RFC 9112 3.2: ...",
+        "limit head of 32768", "timeout body", "gone", "error"; "" when all went well.
+        """
+
+
+class Terms:
+    """What all connections of a server share.
+
+    send: the application; None when there is a talk (flow/turn.py), which answers piece by
+    piece. now: monotonic seconds. in_thread: runs what would block. spool: opens a new temporary
+    file. report: takes an exception that no client may see. gate: looks at each request first.
+    stamp: adds fields to each answer of the application. watch: is told of everything.
+    draining: what requests say of it.
+    """
+
+    def __init__(
+        self,
+        send: Send | None,
+        now: Callable[[], float],
+        in_thread: InThread,
+        spool: Callable[[], BinaryIO],
+        *,
+        limits: Limits = SERVER_LIMITS,
+        patience: Patience = DEFAULT_PATIENCE,
+        standing: Standing = NO_STANDING,
+        report: Callable[[Request | None, BaseException], None] | None = None,
+        gate: Gate | None = None,
+        stamp: Stamp | None = None,
+        watch: Watch | None = None,
+        draining: Draining = NOT_DRAINING,
+    ) -> None:
+        self.send = send
+        self.now = now
+        self.in_thread = in_thread
+        self.spool = spool
+        self.limits = limits
+        self.patience = patience
+        self.standing = standing
+        self.report = report
+        self.gate = gate
+        self.stamp = stamp
+        self.watch = watch
+        self.draining = draining
+        self.is_draining = False  # every answer is its connection's last
