@@ -188,9 +188,12 @@ class Line:
                 await self._refuse(fault, head)
                 return False, fault.status_code, reason_of(fault)
         elif isinstance(fault, TransportError) and not asking:
-            if isinstance(fault, ReadTimeout) and self.engine.may_answer:
+            if isinstance(fault, ReadTimeout):
                 late = "timeout head" if request is None else "timeout body"
-                return False, await self._time_out(), late
+                if self.engine.may_answer:
+                    return False, await self._time_out(), late
+                self.cut()
+                return False, 0, late
             self.cut()
             return False, 0, "timeout write" if isinstance(fault, TimedOut) else "gone"
         return *await self.apologise(request, fault), "error"
