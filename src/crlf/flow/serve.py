@@ -97,28 +97,37 @@ class Service(Terms):
 
 
 class Visit(Line):
-    """One client's connection: its requests, one after the other."""
+    """One client's connection: its requests, one after the other.
 
-    __slots__ = ("service",)
+    asking: the application is at work, whose troubles are its own. turn: of a talk at work.
+    """
+
+    __slots__ = ("asking", "idle_seconds", "service", "status_code", "turn")
 
     def __init__(self, stream: Stream, service: Service) -> None:
         super().__init__(stream, service)
         self.service = service
+        self.asking = False
+        self.turn: Turn | None = None
+        self.status_code = 0
+        # Not all that came together are to end together.
+        share = 0.5 if self.where.peer is None else self.where.peer[1] * _GOLDEN % 1
+        self.idle_seconds = service.patience.idle * (1 + _SPREAD * (share - 0.5))
 
     async def run(self) -> None:
         """Answer requests until the connection ends."""
         engine, service, where = self.engine, self.service, self.where
         stream, send, now = self.connection.stream, service.send, service.now
-        gate, stamp, watch, talk = service.gate, service.stamp, service.watch, service.talk
-        write_seconds = service.patience.write
-        first = True
+        stamp, watch, write_seconds = service.stamp, service.watch, service.patience.write
+        is_led = service.gate is not None or service.talk is not None
+        wait_seconds = service.patience.head  # a new connection came to ask
         began = 0.0
         while True:
-            head = request = turn = None
-            asking = False  # the application
+            head = request = None
+            self.asking = False
             try:
-                head = engine.next_part() or await self._next_head(first)
-                first = False
+                head = await self._next_head(wait_seconds)
+                wait_seconds = self.idle_seconds
                 if type(head) is not RequestHead:
                     break
                 if watch is not None:
@@ -126,33 +135,21 @@ class Visit(Line):
                 request = Request.received(head, b"", where)
                 if head.method == "CONNECT":
                     raise RemoteError("this server is no proxy", "RFC 9110 9.3.6", 501)
-                passed = request if gate is None else gate(request)
-                if type(passed) is not Request:
-                    self.before_answer()
-                    await self.answer(passed, request)  # type: ignore[arg-type]  # a Response
-                    status_code = passed.status_code  # type: ignore[union-attr]
-                elif talk is not None:
-                    request = passed
-                    turn = Turn(self, request)
-                    asking = True
-                    await talk(turn)
-                    if not turn.is_finished:
-                        raise turn.fault or LocalError("the application said no whole answer", "")
-                    asking = False
-                    status_code = turn.status_code
-                else:
-                    request = passed
+                is_answered = False
+                if is_led:
+                    request, is_answered = await self._led(request)
+                if not is_answered:
                     if engine.body_is_due:
                         request = await self._with_content(request)
-                    asking = True
+                    self.asking = True
                     response = await send(request)  # type: ignore[misc]  # there, if talk is not
-                    asking = False
+                    self.asking = False
                     if stamp is not None:
                         response = response.with_headers(stamp(request, response.headers))
                     self.left -= 1
                     if self.left <= 0 or service.is_draining or now() > self.last_at:
                         engine.persist_no_more()
-                    status_code = response.status_code
+                    self.status_code = response.status_code
                     body = response.body
                     if type(body) is bytes:
                         engine.send_whole(response, body)
@@ -164,51 +161,73 @@ class Visit(Line):
                             await write_large(stream, data, self.write_deadline)
                     else:
                         await self.stream_out(response, request)
+                elif engine.body_is_due and not await self._drop_content():
+                    break
                 if watch is not None:
-                    watch.answered(request, where, status_code, self.size, now() - began, "")
+                    watch.answered(request, where, self.status_code, self.size, now() - began, "")
                 if self.files is not None:
                     self.let_go_of_files()
-                if engine.body_is_due and not await self._drop_content():
-                    break
             except Exception as fault:
-                self.let_go_of_files()
-                if turn is not None and turn.fault is fault:
-                    asking = False
-                goes_on, status_code, why = await self.goes_on(fault, head, request, asking)
-                if watch is not None and (status_code or request is not None):
-                    seconds = now() - began if request is not None else 0.0
-                    watch.answered(request, where, status_code, self.size, seconds, why)
-                if not goes_on:
+                if not await self._survived(fault, head, request, began):
                     break
         await self.linger()
 
-    async def _next_head(self, first: bool) -> Part:
-        """Wait for the next request's head: the idle time for its first byte, then the head time.
+    async def _led(self, request: Request) -> tuple[Request, bool]:
+        """Let the gate look and the talk answer; return the request, and whether it is answered."""
+        gate, talk = self.service.gate, self.service.talk
+        if gate is not None:
+            passed = gate(request)
+            if not isinstance(passed, Request):
+                self.before_answer()
+                await self.answer(passed, request)
+                self.status_code = passed.status_code
+                return request, True
+            request = passed
+        if talk is None:
+            return request, False
+        turn = self.turn = Turn(self, request)
+        self.asking = True
+        await talk(turn)
+        if not turn.is_finished:
+            raise turn.fault or LocalError("the application gave no whole answer", "")
+        self.asking = False
+        self.status_code = turn.status_code
+        self.turn = None
+        return request, True
 
-        A new connection came to ask: it has the head time for both.
-        """
-        connection, engine, patience = self.connection, self.engine, self.service.patience
-        deadline = self.service.now() + (patience.head if first else self._idle_seconds())
+    async def _survived(
+        self, fault: Exception, head: Part | None, request: Request | None, began: float
+    ) -> bool:
+        """Answer for what went wrong and say so to the watch; tell whether we go on."""
+        self.let_go_of_files()
+        if self.turn is not None and self.turn.fault is fault:
+            self.asking = False  # the connection's doing, though it came through the application
+        self.turn = None
+        goes_on, status_code, why = await self.goes_on(fault, head, request, self.asking)
+        watch = self.service.watch
+        if watch is not None and (status_code or request is not None):
+            seconds = self.service.now() - began if request is not None else 0.0
+            watch.answered(request, self.where, status_code, self.size, seconds, why)
+        return goes_on
+
+    async def _next_head(self, wait_seconds: float) -> Part:
+        """Wait for the next request's head: so long for its first byte, then the head time."""
+        connection, engine, service = self.connection, self.engine, self.service
+        began = service.now()
         if not engine.holds_bytes:
-            if self.service.closes_idle and not first:
+            if service.closes_idle and connection.received:
                 return CLOSED  # the stop came while an answer was under way that promised more
             self.is_idle = True
-            data = await connection.stream.read(deadline)
+            data = await connection.stream.read(began + wait_seconds)
             self.is_idle = False
             connection.received += len(data)
             engine.receive(data)
             part = engine.next_part()
             if part is not None:
                 return part
-        if not first:
-            deadline = self.service.now() + patience.head
-        return await connection.next_part(deadline)
-
-    def _idle_seconds(self) -> float:
-        """How long this connection may be idle: not all that came together end together."""
-        peer = self.where.peer
-        share = 0.5 if peer is None else peer[1] * _GOLDEN % 1
-        return self.service.patience.idle * (1 + _SPREAD * (share - 0.5))
+            if connection.received > len(data):  # it was idle, which is no part of the head time
+                began = service.now()
+        return await connection.next_part(began + service.patience.head)
 
     async def _with_content(self, request: Request) -> Request:
         """Read a request's content, whole or as a form, and return the request with it."""

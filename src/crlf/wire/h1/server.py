@@ -47,6 +47,7 @@ class Standing:
 
 
 NO_STANDING = Standing()
+_UNLIKE_200 = frozenset({204, 205, 304})
 _UNLIKE_GET = frozenset({"HEAD", "CONNECT"})  # their responses are framed otherwise
 _status_lines: dict[tuple[int, str], bytes] = {}  # at most one entry a registered status code
 
@@ -174,15 +175,18 @@ class ServerEngine(H1Engine):
 
     def send_whole(self, head: ResponseLike, content: bytes) -> None:
         """Write a response with all of its content, in one piece."""
-        if self._step(WHOLE) != DONE or head.status_code < 200:
-            raise LocalError("a whole message needs a final status code", "RFC 9110 15.2")
-        facts = outgoing_facts(head.headers)
         status_code = head.status_code
+        if TABLE[self.ours][WHOLE] != DONE or status_code < 200:
+            self._step(WHOLE)
+            raise LocalError("a whole message needs a final status code", "RFC 9110 15.2")
+        facts = head.headers.noted
+        if type(facts) is not Outgoing:
+            facts = outgoing_facts(head.headers)
         seen = self._head
         if (
             facts.plain
             and self._persists
-            and status_code not in (204, 205, 304)
+            and status_code not in _UNLIKE_200
             and seen is not None
             and self.theirs == DONE
             and seen.method not in _UNLIKE_GET
@@ -198,6 +202,11 @@ class ServerEngine(H1Engine):
                     content,
                 )
             )
+            if self._reader is None:  # as _our_end would
+                self._blank_lines = 0
+                self._end_due = False
+                self.ours = self.theirs = IDLE
+                return
         else:
             lines, left, drops, persists = self._written(head, facts, len(content))
             if left >= 0 and left != len(content) and not drops:
