@@ -29,7 +29,6 @@ from crlf.wire.parts import CLOSED, CONTINUE, Part, RequestHead
 __all__ = ["Send", "Service", "Stamp", "Talk", "Turn", "Visit", "Watch"]
 
 _GOLDEN: Final = 0.618033988749895  # its multiples, without their whole part, lie far apart
-_SPREAD: Final = 0.1  # of the idle time, so that clients who came together do not leave together
 
 
 class Service(Terms):
@@ -62,12 +61,13 @@ class Service(Terms):
         self.talk = talk
         self.visits: set[Visit] = set()
         self.closes_idle = False
+        self.full_watch = watch if watch is not None and watch.sees_all else None
 
     async def serve(self, stream: Stream) -> None:
         """Serve one connection to its end."""
         visit = Visit(stream, self)
         self.visits.add(visit)
-        watch = self.watch
+        watch = self.full_watch
         if watch is not None:
             watch.opened(visit.where)
         try:
@@ -111,14 +111,15 @@ class Visit(Line):
         self.turn: Turn | None = None
         self.status_code = 0
         # Not all that came together are to end together.
-        share = 0.5 if self.where.peer is None else self.where.peer[1] * _GOLDEN % 1
-        self.idle_seconds = service.patience.idle * (1 + _SPREAD * (share - 0.5))
+        share = 0.0 if self.where.peer is None else self.where.peer[1] * _GOLDEN % 1
+        patience = service.patience
+        self.idle_seconds = max(patience.idle / 2, patience.idle - patience.jitter * share)
 
     async def run(self) -> None:
         """Answer requests until the connection ends."""
         engine, service, where = self.engine, self.service, self.where
         stream, send, now = self.connection.stream, service.send, service.now
-        stamp, watch, write_seconds = service.stamp, service.watch, service.patience.write
+        stamp, watch, write_seconds = service.stamp, service.full_watch, service.patience.write
         is_led = service.gate is not None or service.talk is not None
         wait_seconds = service.patience.head  # a new connection came to ask
         began = 0.0
@@ -206,7 +207,7 @@ class Visit(Line):
         goes_on, status_code, why = await self.goes_on(fault, head, request, self.asking)
         watch = self.service.watch
         if watch is not None and (status_code or request is not None):
-            seconds = self.service.now() - began if request is not None else 0.0
+            seconds = self.service.now() - began if began and request is not None else 0.0
             watch.answered(request, self.where, status_code, self.size, seconds, why)
         return goes_on
 

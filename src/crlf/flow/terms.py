@@ -24,7 +24,13 @@ Stamp = Callable[[Request, Headers], Headers]  # what every answer says beside i
 
 
 class Watch(Protocol):
-    """Who is told what happens: a log, a measure. It must neither wait nor raise."""
+    """Who is told what happens: a log, a measure. It must neither wait nor raise.
+
+    sees_all: whether it wants to know of connections, and of requests on which nothing went
+    wrong; otherwise it is told only of those that were refused or broke.
+    """
+
+    sees_all: bool
 
     def opened(self, where: Received) -> None:
         """A connection has come."""
