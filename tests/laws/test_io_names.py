@@ -31,6 +31,8 @@ FREE = ("net", "cli")
 # Other files that may know some of it, and why. Keep it short: a name here is a file that
 # cannot be tested without the real thing.
 NAMED: dict[str, tuple[str, ...]] = {
+    "server/asgi.py": ("asyncio", "who receives waits for news of the client"),
+    "server/lifespan.py": ("asyncio", "the application's lifespan is a Task"),
     "server/files.py": ("os", "time", "a folder is walked by openat, one name after the other"),
     "server/supervisor.py": ("*", "signals, workers and sockets are its subject"),
     "server/serving.py": ("*", "the running loop is its subject"),
@@ -40,7 +42,10 @@ NAMED: dict[str, tuple[str, ...]] = {
     "server/reloading.py": ("*", "watches files"),
     "server/arriving.py": ("*", "sockets that have just been accepted"),
     "server/logfile.py": ("*", "a thread that writes a file"),
-    "server/configuration.py": ("os", "environment and files are its subject"),
+    "server/configuration.py": ("os", "where relative paths begin"),
+    "server/envfile.py": ("open", "reads one"),
+    "server/tomlfile.py": ("os", "open", "finds and reads one"),
+    "server/hosting.py": ("os", "a target is a folder, a file or a module of this folder"),
 }
 
 # `async def` is for what waits; these are the faces whose users wait.
@@ -59,8 +64,11 @@ ASYNC_FACES = {
     "server/app.py": "the handler is called by a flow",
     "server/files.py": "a handler that looks at the disk, in a thread",
     "server/incoming.py": "a body that streams in",
+    "server/measures.py": "an application of one page",
+    "server/filesite.py": "as server/files.py",
     "server/asgi.py": "ASGI is asynchronous",
     "server/asgiface.py": "the same, from the other side",
+    "server/lifespan.py": "what ASGI awaits before and after",
     "server/wsgi.py": "its answers are awaited",
     "server/serving.py": "starts and stops on a loop",
     "server/starting.py": "waits for signals",

@@ -67,12 +67,13 @@ class Line:
     """One client's connection, while it lasts.
 
     where: what requests that come by it say of it. size: bytes of content in the present answer.
-    left, last_at: how many requests it may still bring, and until when.
+    left, last_at: how many requests it may still bring, and until when. kept: what the
+    application remembers of it from one request to the next.
     """
 
     __slots__ = (
-        "connection", "engine", "files", "is_cut", "is_idle", "last_at", "left", "size", "terms",
-        "where",
+        "connection", "engine", "files", "is_cut", "is_idle", "kept", "last_at", "left", "size",
+        "terms", "where",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, terms: Terms) -> None:
@@ -86,6 +87,7 @@ class Line:
         self.is_cut = False  # by us, so that the peer sees that something is missing
         self.files: Files | None = None  # the uploads of the present request
         self.size = 0
+        self.kept: object = None
         self.left = terms.patience.requests
         self.last_at = terms.now() + terms.patience.age
 

@@ -57,6 +57,15 @@ class Turn:
         """Whether content of the request is still to come."""
         return self._line.engine.body_is_due
 
+    @property
+    def kept(self) -> object:
+        """What the application keeps of this connection, from one turn to the next."""
+        return self._line.kept
+
+    @kept.setter
+    def kept(self, thing: object) -> None:
+        self._line.kept = thing
+
     # -- listening
 
     async def next_piece(self) -> bytes | None:
@@ -81,6 +90,9 @@ class Turn:
             if type(part) is Data:
                 self._received += len(part.data)
                 refuse_over(limit, self._received)
+                if not self.body_is_due:
+                    # Its end has come with it; until that is fetched, no request can follow.
+                    expect_end(await line.connection.next_part(None))
                 return part.data
             expect_end(part)
             return None

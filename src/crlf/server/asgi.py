@@ -1,0 +1,400 @@
+"""ASGI: applications of others, hosted (ASGI 3.0, HTTP 2.5, lifespan 2.0).
+
+An application is called in the Task of its connection, in a context of its own, so that a whole
+answer costs neither a Task nor a second write. Its law: what it says is checked when it says it,
+by name; and what it says wrong is its own fault, never the client's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import copy_context
+from types import coroutine
+from typing import Any, BinaryIO, Final
+
+from crlf.flow.turn import Talk, Turn
+from crlf.message.errors import CrlfError, Malformed, TooLarge, WriteFailed
+from crlf.message.headers import EMPTY, Headers
+from crlf.message.response import Response
+from crlf.net.files import file_part
+from crlf.ports import InThread
+from crlf.server.asgiheads import (
+    EMPTY_FIELDS,
+    Fields,
+    FieldsMaker,
+    Message,
+    Scope,
+    ScopeMaker,
+    takes_trailers,
+)
+from crlf.server.lifespan import Lifespan
+from crlf.wire.parts import ResponseHead
+
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# What an application has said so far of its answer.
+NOTHING, START, CONTENT, TRAILERS, ALL = range(5)
+_EXPECTED: Final = (
+    "http.response.start",
+    "http.response.body",
+    "http.response.body",
+    "http.response.trailers",
+    "nothing more",
+)
+_WITHOUT_CONTENT: Final = (204, 205, 304)  # RFC 9110 15.3.5, 15.3.6, 15.4.5
+
+
+class AsgiApplication:
+    """An ASGI 3 application as a server hosts it.
+
+    root_path: where it is mounted, such as "/shop": a proxy has cut it off the path. state: what
+    its lifespan begins with; each request gets a copy. lifespan: "auto" to do without where the
+    application has none, "on" to insist, "off" not to ask.
+    """
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        root_path: str = "",
+        state: dict[str, Any] | None = None,
+        lifespan: str = "auto",
+    ) -> None:
+        self.app = app
+        self.root_path = root_path.rstrip("/")
+        self.state: dict[str, Any] = {} if state is None else dict(state)
+        self._lifespan = Lifespan(app, self.state, lifespan)
+
+    async def begin(self) -> None:
+        """Let the application start up. Raises RuntimeError when it says that it cannot."""
+        await self._lifespan.begin()
+
+    async def finish(self) -> None:
+        """Let the application shut down."""
+        await self._lifespan.finish()
+
+    def talker(self, in_thread: InThread, now: Callable[[], float]) -> Talk:
+        """Return what answers requests."""
+        app, root_path, state = self.app, self.root_path, self.state
+        fields = FieldsMaker().fields
+
+        async def talk(turn: Turn) -> None:
+            request = turn.request
+            known = turn.kept
+            if type(known) is not ScopeMaker or not known.fits(request):
+                known = turn.kept = ScopeMaker(request, root_path)
+            exchange = Exchange(turn, fields, in_thread)
+            # In a context of its own: what one visitor's request sets, the next must not see.
+            run = copy_context().run
+            try:
+                called = run(app, known.new_scope(state), exchange.receive, exchange.send)
+                steps = called.__await__()
+                try:
+                    waited = run(next, steps)
+                except StopIteration:
+                    pass  # it never had to wait
+                else:
+                    await _rest_of(run, steps, waited)
+            except Exception as error:
+                exchange.fail(error)
+            finally:
+                exchange.end()
+            if turn.is_gone and not turn.is_finished:
+                raise exchange.gone()
+
+        return talk
+
+
+@coroutine
+def _rest_of(
+    run: Callable[..., Any], steps: Generator[Any, None, None], waited: Any
+) -> Generator[Any, Any, None]:
+    """Carry on what has begun to wait, each step in its own context."""
+    while True:
+        try:
+            yield waited
+        except GeneratorExit:
+            steps.close()
+            raise
+        except BaseException as error:
+            thrown: BaseException | None = error
+        else:
+            thrown = None
+        try:
+            waited = run(next, steps) if thrown is None else run(steps.throw, thrown)
+        except StopIteration:
+            return
+
+
+class Exchange:
+    """One request and its answer, as the application sees it: what it receives and sends."""
+
+    __slots__ = (
+        "_fields", "_fields_of", "_in_thread", "_listens", "_news", "_stage", "_status_code",
+        "_trailers", "_turn", "_with_trailers",
+    )  # fmt: skip
+
+    def __init__(self, turn: Turn, fields_of: Callable[[Any], Fields], in_thread: InThread) -> None:
+        self._turn = turn
+        self._fields_of = fields_of
+        self._in_thread = in_thread
+        self._stage = NOTHING
+        self._listens = True  # there is content, or its end, that it was not told
+        self._status_code = 0
+        self._fields = EMPTY_FIELDS
+        self._with_trailers = False
+        self._trailers: list[tuple[str, str]] = []
+        self._news: asyncio.Event | None = None  # set when the client is gone, or all is said
+
+    # -- what it receives
+
+    async def receive(self) -> Message:
+        """Return the next content of the request, or wait until the client is gone."""
+        turn = self._turn
+        if self._listens and self._stage != ALL and turn.fault is None:
+            try:
+                piece = await turn.next_piece()
+            except CrlfError:
+                # It cannot be read: the answer to that is ours, and the turn knows which.
+                return {"type": "http.disconnect"}
+            self._listens = turn.body_is_due and piece is not None
+            return {"type": "http.request", "body": piece or b"", "more_body": self._listens}
+        if self._stage != ALL and not turn.is_gone and turn.fault is None:
+            if self._news is None:
+                self._news = asyncio.Event()
+                turn.on_gone(self._news.set)
+            await self._news.wait()
+        return {"type": "http.disconnect"}
+
+    # -- what it sends
+
+    async def send(self, message: Message) -> None:
+        """Take one message. Raises OSError when the client is gone.
+
+        RuntimeError for a message out of its order, TypeError and ValueError for one that is
+        not as it should be.
+        """
+        turn = self._turn
+        kind = _kind_of(message)
+        if turn.is_gone or turn.fault is not None:
+            raise WriteFailed("the client is gone", phase="write")
+        stage = self._stage
+        if kind == "http.response.body":
+            if stage != START and stage != CONTENT:
+                raise self._out_of_order(kind)
+            body = message.get("body", b"")
+            if type(body) is not bytes:
+                body = _bytes_of(body)
+            if message.get("more_body", False):
+                await self._say(body)
+            elif stage == START and not self._with_trailers:
+                self._stage = ALL
+                await self._say_whole(body)
+                self.end()
+            else:
+                await self._say(body)
+                await self._finish()
+        elif kind == "http.response.start":
+            if stage != NOTHING:
+                raise self._out_of_order(kind)
+            self._status_code = _status_of(message)
+            self._fields = self._fields_of(message.get("headers", ()))
+            self._with_trailers = bool(message.get("trailers", False))
+            self._stage = START
+            if self._fields.is_live:
+                await self._say(b"")
+        else:
+            await self._send_rare(kind, message)
+
+    async def _send_rare(self, kind: str, message: Message) -> None:
+        stage = self._stage
+        if kind == "http.response.early_hint":
+            if stage != ALL:
+                links = [("link", _bytes_of(link).decode("latin-1")) for link in message["links"]]
+                await self._turn.inform(ResponseHead(103, Headers(links)))
+        elif kind == "http.response.trailers":
+            if stage != TRAILERS:
+                raise self._out_of_order(kind)
+            self._trailers += self._fields_of(message.get("headers", ())).plain.fields
+            if not message.get("more_trailers", False):
+                await self._say_all()
+        elif kind == "http.response.pathsend":
+            if stage != START:
+                raise self._out_of_order(kind)
+            await self._send_path(message)
+        elif kind == "http.response.zerocopysend":
+            if stage != START and stage != CONTENT:
+                raise self._out_of_order(kind)
+            await self._send_file(message)
+        else:
+            raise RuntimeError(f"{kind!r} is no message of ASGI HTTP; expected {self._expected}")
+
+    def _out_of_order(self, kind: str) -> RuntimeError:
+        return RuntimeError(f"{kind} where {self._expected} is expected")
+
+    @property
+    def _expected(self) -> str:
+        return _EXPECTED[self._stage]
+
+    # -- what of it is said
+
+    async def _say_whole(self, content: bytes) -> None:
+        """Say a whole answer, in one write."""
+        turn, fields, status_code = self._turn, self._fields, self._status_code
+        headers = fields.plain
+        length = fields.length
+        if turn.request.method == "HEAD" or status_code in _WITHOUT_CONTENT:
+            if status_code == 204 or status_code == 205:
+                content = b""
+            else:
+                headers = fields.framed
+                if length is not None or status_code == 304:
+                    content = b""
+                elif not content:  # nobody said how long it would be for GET: RFC 9110 8.6
+                    await turn.begin(ResponseHead(status_code, headers))
+                    await turn.send(b"")
+                    await turn.finish()
+                    return
+        elif length is not None and length != len(content):
+            raise RuntimeError(
+                f"the body has {len(content):,} bytes where content-length says {length:,}"
+            )
+        await turn.answer(Response.quick(status_code, headers, content))
+
+    async def _begin(self, headers: Headers) -> None:
+        self._stage = CONTENT
+        await self._turn.begin(ResponseHead(self._status_code, headers))
+
+    async def _say(self, content: bytes) -> None:
+        """Say a piece of content, after the head if that is still to be said."""
+        fields = self._fields
+        has_content = self._status_code not in _WITHOUT_CONTENT
+        if self._stage == START:
+            await self._begin(fields.framed if has_content else fields.plain)
+        if has_content or not content:
+            await self._turn.send(content)
+
+    async def _finish(self) -> None:
+        """End the content; what follows, if anything, are trailers."""
+        if self._with_trailers:
+            self._stage = TRAILERS
+        else:
+            await self._say_all()
+
+    async def _say_all(self) -> None:
+        trailers = EMPTY
+        fits = self._fields.length is None and self._status_code not in _WITHOUT_CONTENT
+        # ASGI: to a client that does not say TE: trailers, none are sent.
+        if self._trailers and fits and takes_trailers(self._turn.request):
+            trailers = Headers(self._trailers)
+        self._stage = ALL
+        await self._turn.finish(trailers)
+        self.end()
+
+    async def _send_path(self, message: Message) -> None:
+        """Send the file of a path."""
+        path = message.get("path")
+        if not isinstance(path, str):
+            raise TypeError(f"the path of http.response.pathsend is text, not {path!r:.40}")
+        try:
+            file, size = await self._in_thread(lambda: _opened(path))
+        except OSError as fault:  # which would look as if the client were gone
+            raise RuntimeError(f"http.response.pathsend: {fault}") from fault
+        try:
+            await self._say_file(file, 0, size if self._fields.length is None else None)
+            await self._finish()
+        finally:
+            file.close()
+
+    async def _send_file(self, message: Message) -> None:
+        """Send what is left of an open file, or a part of it."""
+        file = message.get("file")
+        if file is None or not hasattr(file, "fileno") or not hasattr(file, "read"):
+            raise TypeError("the file of http.response.zerocopysend is an open binary file")
+        offset, count = message.get("offset"), message.get("count")
+        place = file.tell()
+        start = place if offset is None else offset
+        if count is None:
+            count = max(0, file.seek(0, 2) - start)
+        await self._say_file(file, start, count)
+        file.seek(start + count if offset is None else place)
+        if not message.get("more_body", False):
+            await self._finish()
+
+    async def _say_file(self, file: BinaryIO, offset: int, count: int | None) -> None:
+        fields = self._fields
+        if self._status_code in _WITHOUT_CONTENT:
+            await self._say(b"")
+            return
+        if count is None:
+            count = fields.length or 0
+        if self._stage == START:
+            await self._begin(fields.framed)
+        await self._turn.send_file(file, offset, count)
+
+    # -- how it ends
+
+    def gone(self) -> Exception:
+        """The reason why there is no whole answer, when it is not the application."""
+        fault = self._turn.fault
+        if fault is None:
+            fault = self._turn.fault = WriteFailed("the client is gone", phase="write")
+        return fault
+
+    def fail(self, error: Exception) -> None:
+        """Say what an error out of the application means: raise what the connection is to see."""
+        turn = self._turn
+        if turn.is_finished:
+            _log(turn, error, "failed after its answer", is_news=True)
+        elif turn.fault is not None or turn.is_gone:
+            if error is not turn.fault and not isinstance(error, WriteFailed):
+                _log(turn, error, "failed after its client was gone", is_news=False)
+        elif isinstance(error, (Malformed, TooLarge)):
+            # Of something that the application read itself: not of this request.
+            raise RuntimeError("the application failed") from error
+        else:
+            raise error
+
+    def end(self) -> None:
+        """Wake who still waits for news of the client: there will be none."""
+        if self._news is not None:
+            self._news.set()
+
+
+def _kind_of(message: Message) -> str:
+    try:
+        kind = message["type"]
+    except (TypeError, KeyError):
+        raise TypeError(f"a message is a dict with a type, not {message!r:.40}") from None
+    return kind if isinstance(kind, str) else repr(kind)
+
+
+def _bytes_of(content: object) -> bytes:
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        return bytes(content)
+    raise TypeError(f"content is bytes, not {type(content).__name__}")
+
+
+def _status_of(message: Message) -> int:
+    status_code = message.get("status")
+    if not isinstance(status_code, int):
+        raise TypeError(f"the status of http.response.start is a number, not {status_code!r:.40}")
+    if not 200 <= status_code <= 599:
+        raise ValueError(f"{status_code} is no status of a response: RFC 9110 15")
+    return int(status_code)  # an HTTPStatus becomes a plain number
+
+
+def _opened(path: str) -> tuple[BinaryIO, int]:
+    """Open a file, in a thread; return it and its size."""
+    _, size, opened = file_part(path)
+    return opened().file, size
+
+
+def _log(turn: Turn, error: Exception, what: str, *, is_news: bool) -> None:
+    import logging  # 8 ms; a server on which nothing goes wrong does without
+
+    level = logging.ERROR if is_news else logging.INFO
+    logging.getLogger("crlf.server").log(level, "%s %s", turn.request, what, exc_info=error)

@@ -1,0 +1,209 @@
+"""Heads in ASGI's words: a request as a scope, and the start of a response as fields.
+
+A client on one connection asks with the same fields again and again, and a program answers with
+the same few: what was worked out of either is kept and found again. Its law: what an application
+may change is a copy of its own, so that one request never sees what was done to another's scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from crlf.message.facts import TlsFacts
+from crlf.message.grammar import parse_digits
+from crlf.message.headers import Headers
+from crlf.message.percent import percent_decode, percent_encode
+from crlf.message.request import Request
+from crlf.message.target import parse_target
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+
+VERSIONS: Final = {"version": "3.0", "spec_version": "2.5"}
+EXTENSIONS: Final[dict[str, dict[str, object]]] = {
+    "http.response.pathsend": {},
+    "http.response.zerocopysend": {},
+    "http.response.early_hint": {},
+    "http.response.trailers": {},
+}
+_MOST_FIELDS: Final = 256  # different heads of responses that are kept
+_LARGE: Final = 2048  # bytes of a head that is not worth keeping
+
+_TLS_VERSIONS: Final = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
+# OpenSSL's names of what it offers by default for TLS 1.2 and 1.3 (IANA's registry of suites).
+_CIPHERS: Final = {
+    "TLS_AES_128_GCM_SHA256": 0x1301,
+    "TLS_AES_256_GCM_SHA384": 0x1302,
+    "TLS_CHACHA20_POLY1305_SHA256": 0x1303,
+    "DHE-RSA-AES128-GCM-SHA256": 0x009E,
+    "DHE-RSA-AES256-GCM-SHA384": 0x009F,
+    "ECDHE-ECDSA-AES128-GCM-SHA256": 0xC02B,
+    "ECDHE-ECDSA-AES256-GCM-SHA384": 0xC02C,
+    "ECDHE-RSA-AES128-GCM-SHA256": 0xC02F,
+    "ECDHE-RSA-AES256-GCM-SHA384": 0xC030,
+    "ECDHE-RSA-CHACHA20-POLY1305": 0xCCA8,
+    "ECDHE-ECDSA-CHACHA20-POLY1305": 0xCCA9,
+    "DHE-RSA-CHACHA20-POLY1305": 0xCCAA,
+}
+
+
+class ScopeMaker:
+    """Makes the scopes of one head, as often as it comes.
+
+    root_path: where the application is mounted: what a proxy has cut off the path.
+    """
+
+    __slots__ = ("_extensions", "_headers", "_request", "_scope")
+
+    def __init__(self, request: Request, root_path: str) -> None:
+        self._request = request
+        received = request.received_how
+        target = parse_target(request.target, request.method)
+        path = target.path if target.path != "*" or not root_path else ""
+        prefix = percent_encode(root_path, _KEPT) if root_path else ""
+        self._scope: Scope = {
+            "type": "http",
+            "http_version": request.version,
+            "method": request.method,
+            "scheme": received.scheme,
+            "path": root_path + percent_decode(path).decode("utf-8", "replace"),
+            "raw_path": (prefix + path).encode("latin-1"),
+            "query_string": (target.query or "").encode("latin-1"),
+            "root_path": root_path,
+            "client": received.peer,
+            "server": received.local,
+        }
+        self._headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in request.headers.fields
+        ]
+        self._extensions: dict[str, Any] = dict(EXTENSIONS)
+        self._extensions["crlf.draining"] = {"draining": received.draining}
+        if received.tls is not None:
+            self._extensions["tls"] = tls_extension(received.tls)
+
+    def fits(self, request: Request) -> bool:
+        """Whether a request is the same again: the very same fields, target and connection."""
+        before = self._request
+        return (
+            request.headers is before.headers
+            and request.target is before.target
+            and request.method is before.method
+            and request.received_how is before.received_how
+        )
+
+    def new_scope(self, state: dict[str, Any]) -> Scope:
+        """Make a scope that its application may change as it likes."""
+        scope = self._scope.copy()
+        scope["asgi"] = VERSIONS.copy()
+        scope["headers"] = self._headers.copy()
+        scope["extensions"] = self._extensions.copy()
+        scope["state"] = state.copy()
+        return scope
+
+
+_KEPT: Final = "-._~!$&'()*+,;=:@/"  # RFC 3986 3.3: what a path may have as it is
+
+
+def tls_extension(facts: TlsFacts) -> dict[str, object]:
+    """Say what a handshake agreed on, as the TLS extension 0.2 of ASGI has it."""
+    chain = getattr(facts, "client_chain", ())
+    return {
+        "server_cert": getattr(facts, "server_certificate", None),
+        "client_cert_chain": list(chain),
+        "client_cert_name": getattr(facts, "client_name", None),
+        "client_cert_error": None,  # who fails is refused before any request
+        "tls_version": _TLS_VERSIONS.get(facts.version),
+        "cipher_suite": _CIPHERS.get(facts.cipher),
+    }
+
+
+class Fields:
+    """The fields of a response as an application gave them.
+
+    framed: all of them, but for Transfer-Encoding, which is the server's (ASGI HTTP 2.5). plain:
+    without Content-Length too. length: what that says, or None. is_live: events, whose client
+    wants to know at once that they will come.
+    """
+
+    __slots__ = ("framed", "is_live", "length", "plain")
+
+    def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        framed, plain = [], []
+        lengths = []
+        for name, value in pairs:
+            field = (name.decode("latin-1"), value.decode("latin-1"))
+            key = field[0].lower()
+            if key == "transfer-encoding":
+                continue
+            framed.append(field)
+            if key == "content-length":
+                lengths.append(field[1])
+            else:
+                plain.append(field)
+        self.plain = Headers(plain)
+        self.framed = Headers(framed) if lengths else self.plain
+        self.length = parse_digits(lengths[0].strip(" \t")) if lengths else None
+        if len(lengths) > 1 or (lengths and self.length is None):
+            raise ValueError(f"content-length is not one plain number: {lengths[0][:40]!r}")
+        kind = self.plain.first("content-type")
+        self.is_live = kind is not None and kind.lower().startswith("text/event-stream")
+
+
+EMPTY_FIELDS: Final = Fields(())
+
+
+class FieldsMaker:
+    """Makes Fields of what applications give, and finds those again that it made before."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], Fields] = {}
+
+    def fields(self, given: Iterable[Any]) -> Fields:
+        """Return the fields that an application gives as pairs of bytes.
+
+        Raises TypeError for what are no such pairs, ValueError for what no field may have.
+        """
+        pairs = tuple(given)
+        try:
+            made = self._made.get(pairs)
+        except TypeError:  # lists instead of tuples, which have no hash
+            made = None
+        return made if made is not None else self._new(pairs)
+
+    def _new(self, given: tuple[Any, ...]) -> Fields:
+        pairs = tuple(_checked(pair) for pair in given)
+        try:
+            made = Fields(pairs)
+        except ValueError as fault:  # a Malformed would be taken for the client's fault
+            raise ValueError(str(fault)) from None
+        size = sum(len(name) + len(value) for name, value in pairs)
+        # A cookie that is set is some visitor's secret, and not the same twice.
+        if size <= _LARGE and "set-cookie" not in made.plain:
+            if len(self._made) >= _MOST_FIELDS:
+                self._made.clear()
+            self._made[pairs] = made
+        return made
+
+
+def _checked(pair: Any) -> tuple[bytes, bytes]:
+    try:
+        name, value = pair
+    except (TypeError, ValueError):
+        raise TypeError(f"headers are pairs of bytes, not {type(pair).__name__}") from None
+    if not isinstance(name, (bytes, bytearray, memoryview)):
+        raise TypeError(f"the name of a header is bytes, not {type(name).__name__}")
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        shown = bytes(name)[:40].decode("ascii", "replace")
+        raise TypeError(f"the value of {shown} is bytes, not {type(value).__name__}")
+    return bytes(name), bytes(value)
+
+
+def takes_trailers(request: Request) -> bool:
+    """Whether a client says that it reads trailers (RFC 9110 10.1.4)."""
+    return request.version != "1.0" and "trailers" in (
+        word.strip(" \t").lower() for word in (request.headers.get("te") or "").split(",")
+    )
