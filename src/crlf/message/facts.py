@@ -10,11 +10,17 @@ from crlf.values import frozen
 
 @frozen
 class TlsFacts:
-    """What a TLS handshake agreed on. alpn: the protocol chosen, or None."""
+    """What a TLS handshake agreed on. alpn: the protocol chosen, or None.
+
+    subject: whose certificate the client has shown, as RFC 4514 writes it, and certificate: that
+    one, as DER. At a server that asks for one; None where none was shown, and at clients.
+    """
 
     version: str
     cipher: str
     alpn: str | None
+    subject: str | None = None
+    certificate: bytes | None = None
 
 
 @frozen
