@@ -1,30 +1,70 @@
 """A server on a running loop: from its first accept to its last goodbye.
 
-It listens, renews the Date field once a second, and stops in order: no new connections, then
-idle ones closed, answers under way finished within the patience, the rest cancelled.
+It puts together what its settings ask for, listens, and stops in order: whoever answers for long
+is told first, no connection is accepted any more, idle ones are closed, answers under way are
+finished within the patience, the rest is cancelled.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 from crlf.flow.serve import Service
 from crlf.message.dates import build_date
+from crlf.message.errors import CrlfError
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.net.aio import AioNetwork, Listener, in_thread, monotonic, wall
+from crlf.net.aio import AioNetwork, monotonic, wall
+from crlf.net.aiolistener import Crowd, Listener
+from crlf.net.board import BEAT, DRAINING, READY, Board, Slot
+from crlf.net.draining import Drain
+from crlf.net.listening import Doors, open_doors, url_of
 from crlf.net.spool import Spool
-from crlf.ports import InThread
-from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
+from crlf.net.workpool import WorkPool
+from crlf.ports import InThread, Stream
+from crlf.rules.deadlines import Patience
+from crlf.rules.forwarded import Trusted, forwarded_gate
+from crlf.rules.gates import Gate, in_a_row
+from crlf.rules.hosts import hosts_gate
+from crlf.server.measures import MetricsSite
+from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
+from crlf.server.watching import Watching, warn, watches, watching_gates, watching_stamp
+from crlf.values import replace
 from crlf.wire.h1.server import Standing
-from crlf.wire.limits import SERVER_LIMITS, Limits
+from crlf.wire.limits import Limits
+
+T = TypeVar("T")
+
+_LOOK = 5.0  # seconds between two looks at the certificates' files
+_STEP = 0.02  # seconds between two looks at connections that may become idle
+_AS_SET = "\0"  # no name for a server: the one in its settings
+
+
+class Renewed(Protocol):
+    """Certificates, as net/certificates.py has them: loading ssl is not for plain HTTP."""
+
+    def reload(self) -> None: ...
+    def refresh(self) -> bool: ...
+
+
+class Entrance(Protocol):
+    """What connections pass through first, as server/arriving.py has it."""
+
+    def serve(self, stream: Stream) -> Awaitable[None]: ...
+    def drain(self) -> None: ...
 
 
 class Application(Protocol):
-    """What can be served: an App, or whatever gives a Send when told its surroundings."""
+    """What can be served: an App, or whatever gives a Send when told its surroundings.
+
+    What answers piece by piece has `talker(in_thread, now) -> Talk` instead of `sender`. It may
+    have `async begin()` and `async finish()`, which are awaited before the first request and
+    after the last; what `begin` raises keeps the server from starting.
+    """
 
     def sender(
         self, in_thread: InThread, now: Callable[[], float]
@@ -32,74 +72,315 @@ class Application(Protocol):
 
 
 class Server:
-    """Serves an application at an address, on the running loop.
+    """Serves an application on the running loop.
 
-    host: an address or name to listen on. port: 0 takes a free one. limits, patience: what a
-    client may make us read, and for how long. name: the Server field; None leaves it out.
+    settings: everything that a server can be told. host, port, limits, patience, name: the same
+    by themselves, for programs; port 0 takes a free one. sockets: that listen already, instead
+    of the settings' binds. slot: where this process counts; board: where the others do.
     """
 
     def __init__(
         self,
         app: Application,
-        host: str = "127.0.0.1",
-        port: int = 8000,
+        host: str | None = None,
+        port: int | None = None,
         *,
-        limits: Limits = SERVER_LIMITS,
-        patience: Patience = DEFAULT_PATIENCE,
-        name: str | None = "crlf",
+        settings: ServerSettings = DEFAULT_SETTINGS,
+        limits: Limits | None = None,
+        patience: Patience | None = None,
+        name: str | None = _AS_SET,
+        sockets: Sequence[socket.socket] | None = None,
+        slot: Slot | None = None,
+        board: Board | None = None,
     ) -> None:
-        self._host, self._port = host, port
-        self._patience = patience
-        self._standing = Standing(server=b"" if name is None else f"server: {name}\r\n".encode())
-        self._service = Service(
-            app.sender(in_thread, wall),
-            monotonic,
-            in_thread,
-            Spool(),
-            limits=limits,
-            patience=patience,
-            standing=self._standing,
-            report=_report,
+        self.app = app
+        self.settings = _as_told(settings, host, port, limits, patience, name)
+        self.draining = Drain()
+        self._sockets = sockets
+        self._board = Board() if board is None else board
+        self._slot = self._board[0] if slot is None else slot
+        self._is_alone = board is None
+        server = self.settings.name
+        self._standing = Standing(
+            server=b"" if server is None else f"server: {server}\r\n".encode()
         )
-        self._listener: Listener | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._service: Service | None = None
+        self._certificates: Renewed | None = None
+        self._arrivals: Entrance | None = None
+        self._doors: Doors | None = None
+        self._metrics_doors: Doors | None = None
+        self._watching: Watching | None = None
+        self._pool: WorkPool | None = None
+        self._listeners: list[Listener] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._looked = 0.0
+        self._begun = False
+
+    # -- starting
 
     async def start(self) -> None:
-        """Begin to accept. Raises OSError when the address cannot be had."""
-        network = AioNetwork()
-        self._renew_date()
-        self._listener = await network.listen(self._host, self._port, self._service.serve)
+        """Begin to accept.
+
+        Raises OSError when an address cannot be had or the log cannot be opened, TlsFailed for
+        certificates, ValueError for settings that cannot be, and what the application raises.
+        """
+        self._loop = asyncio.get_running_loop()
+        try:
+            await self._start()
+        except BaseException:
+            await self._let_go()
+            raise
+
+    async def _start(self) -> None:
+        settings, network = self.settings, AioNetwork()
+        self._pool = WorkPool(settings.threads, name="crlf-handler")
+        self._watching = watches(settings, self._slot)
+        trusted = Trusted(settings.trusted_proxies)
+        gates = self._gates(trusted)
+        self._begun = True
+        await _await_if_there(self.app, "begin")
+        service = self._service = self._new_service(gates)
+        serve: Callable[[Stream], Awaitable[None]] = service.serve
+        if settings.certificates or settings.proxy_protocol:
+            serve = await self._open_entrance(service, trusted)
+        await self._open_metrics(network)
+        sockets = self._sockets
+        if sockets is None:
+            self._doors = open_doors(settings.bind, settings.backlog)
+            sockets = self._doors.sockets
+        self._renew()
+        crowd = None if self._is_alone else Crowd(self._board, self._slot, monotonic)
+        listener = network.listen_on(
+            sockets, serve, slot=self._slot, most=settings.limits.connections, crowd=crowd
+        )
+        self._listeners.insert(0, listener)
+        self._slot[READY] = 1
+
+    def _gates(self, trusted: Trusted) -> Gate | None:
+        settings = self.settings
+        gates = watching_gates(
+            settings,
+            trusts=trusted.has,
+            is_ready=lambda: self._slot[READY] == 1 and not self.draining,
+            board=self._board,
+        )
+        if trusted:
+            gates.append(forwarded_gate(trusted, settings.proxy_fields))
+        if settings.allowed_hosts:
+            gates.append(hosts_gate(settings.allowed_hosts))
+        return in_a_row(gates)
+
+    def _new_service(self, gate: Gate | None) -> Service:
+        settings, pool = self.settings, self._pool
+        if pool is None:
+            raise RuntimeError("the server has not started")
+        talker = getattr(self.app, "talker", None)
+        return Service(
+            self.app.sender(pool.run, wall) if talker is None else None,
+            monotonic,
+            pool.run,
+            Spool(),
+            talk=None if talker is None else talker(pool.run, wall),
+            limits=settings.limits,
+            patience=settings.patience,
+            standing=self._standing,
+            report=_report,
+            gate=gate,
+            stamp=watching_stamp(settings),
+            watch=self._watching,
+            draining=self.draining,
+        )
+
+    async def _open_entrance(
+        self, service: Service, trusted: Trusted
+    ) -> Callable[[Stream], Awaitable[None]]:
+        """Put PROXY lines and TLS before a service."""
+        from crlf.net.certificates import Certificates  # ssl, 20 ms that plain HTTP does not owe
+        from crlf.server.arriving import Arrivals
+
+        settings, certificates = self.settings, None
+        if settings.certificates:
+            files, ca, demand = (
+                settings.certificates, settings.client_ca, settings.client_certificate,
+            )  # fmt: skip
+            certificates = await self._in_thread(lambda: Certificates(files, ca, demand))
+            for note in certificates.notes():
+                warn(note)
+        self._certificates = certificates
+        arrivals = self._arrivals = Arrivals(
+            service.serve, monotonic, wall, certificates=certificates,
+            proxies=trusted if settings.proxy_protocol else None, patience=settings.patience,
+        )  # fmt: skip
+        return arrivals.serve
+
+    async def _open_metrics(self, network: AioNetwork) -> None:
+        """Serve the measures at an address of their own, if they have one."""
+        where = self.settings.metrics
+        if where is None or where.startswith("/") or not self._is_alone:
+            return  # of several processes the one that looks after the others has the address
+        site = MetricsSite(self._board)
+        service = Service(
+            site.sender(self._in_thread, wall), monotonic, self._in_thread, Spool(),
+            standing=self._standing,
+        )  # fmt: skip
+        self._metrics_doors = open_doors([where])
+        listener = network.listen_on(self._metrics_doors.sockets, service.serve)
+        self._listeners.append(listener)
+
+    # -- what is known of it
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """What is listened on. RuntimeError before it has started."""
+        if not self._listeners:
+            raise RuntimeError("the server has not started")
+        return self._listeners[0].sockets
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
-        if self._listener is None:
-            raise RuntimeError("the server has not started")
-        return self._listener.addresses[0][1]
+        """The first port that is listened on. RuntimeError before it has started."""
+        self.sockets  # noqa: B018  # raises
+        return self._listeners[0].addresses[0][1]
+
+    @property
+    def urls(self) -> list[str]:
+        """Where a browser on this machine finds the server, for each of its sockets."""
+        scheme = "http" if self._certificates is None else "https"
+        return [url_of(listening, scheme) for listening in self.sockets]
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds the server."""
-        host = self._host if self._host not in ("0.0.0.0", "::", "") else "127.0.0.1"
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+        """The first of `urls`."""
+        return self.urls[0]
 
-    async def stop(self) -> None:
-        """Stop in order; see the head of this file."""
-        if self._listener is None:
-            return
-        self._listener.close()
-        self._service.drain()
-        self._service.close_idle()
-        await self._listener.finish(self._patience.drain)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._listener = None
+    # -- while it runs
 
-    def _renew_date(self) -> None:
+    def reopen_logs(self) -> None:
+        """Write into the file that has the log's name now, as after it was moved away."""
+        if self._watching is not None:
+            self._watching.reopen()
+
+    async def reload_certificates(self) -> None:
+        """Load the certificates anew, for connections from now on. Raises TlsFailed."""
+        if self._certificates is not None:
+            await self._in_thread(self._certificates.reload)
+
+    def _renew(self) -> None:
+        """Do what is done once a second."""
         now = time.time()
         self._standing.renew(f"date: {build_date(int(now))}\r\n".encode())
+        self._slot[BEAT] = time.monotonic_ns()
+        if self._watching is not None:
+            self._watching.every_second()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(1.001 - now % 1, self._renew_date)
+        if self._certificates is not None and now - self._looked >= _LOOK:
+            self._looked = now
+            self._looking = loop.create_task(self._look_at_certificates())
+        self._timer = loop.call_later(1.001 - now % 1, self._renew)
+
+    async def _look_at_certificates(self) -> None:
+        certificates = self._certificates
+        if certificates is None:
+            return
+        try:
+            if await self._in_thread(certificates.refresh):
+                warn("the certificates have changed and were loaded anew")
+        except CrlfError as fault:
+            warn(f"the certificates have changed and cannot be loaded: {fault.brief}")
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._pool is None:
+            raise RuntimeError("the server has not started")
+        return await self._pool.run(work)
+
+    # -- stopping
+
+    def request_stop(self) -> None:
+        """Let it stop, from any thread; `stop` says how."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._begin_to_stop)
+
+    def _begin_to_stop(self) -> None:
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self.stop())
+
+    async def stop(self, grace: float = 0.0) -> None:
+        """Stop in order; see the head of this file. A second time changes nothing.
+
+        grace: seconds for idle connections in which their next request is still answered, for a
+        server that others take over from.
+        """
+        service, listeners = self._service, self._listeners
+        if service is None or not listeners:
+            return
+        self._slot[DRAINING] = 1
+        self.draining.begin()
+        for listener in listeners:
+            listener.close()
+        service.drain()
+        if self._arrivals is not None:
+            self._arrivals.drain()
+        give_up = monotonic() + grace
+        while service.has_idle and monotonic() < give_up:
+            await asyncio.sleep(_STEP)
+        service.close_idle()
+        await listeners[0].finish(self.settings.patience.drain)
+        for listener in listeners[1:]:
+            await listener.finish(0.0)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Hold nothing any more."""
+        self._slot[READY] = 0
+        self._listeners = []
+        for doors in (self._doors, self._metrics_doors):
+            if doors is not None:
+                doors.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._begun:
+            self._begun = False
+            await _await_if_there(self.app, "finish")
+        if self._watching is not None:
+            await asyncio.to_thread(self._watching.close)
+        if self._pool is not None:
+            await self._pool.close(1.0)
+
+
+def _as_told(
+    settings: ServerSettings,
+    host: str | None,
+    port: int | None,
+    limits: Limits | None,
+    patience: Patience | None,
+    name: str | None,
+) -> ServerSettings:
+    """Put into settings what was told by itself."""
+    told: dict[str, object] = {}
+    if host is not None or port is not None:
+        host = "127.0.0.1" if host is None else host
+        where = f"[{host}]" if ":" in host else host
+        told["bind"] = (f"{where}:{8000 if port is None else port}",)
+    if limits is not None:
+        told["limits"] = limits
+    if patience is not None:
+        told["patience"] = patience
+    if name != _AS_SET:
+        told["name"] = name
+    return replace(settings, **told) if told else settings
+
+
+async def _await_if_there(app: object, name: str) -> None:
+    """Await a method that an application may have."""
+    method = getattr(app, name, None)
+    if method is not None:
+        await method()
 
 
 def _report(request: Request | None, fault: BaseException) -> None:

@@ -1,7 +1,7 @@
 """Serving from a program: until a signal, or in a thread for as long as a block lasts.
 
 One process, one loop. The first SIGINT or SIGTERM asks the server to stop in order; a second
-one insists.
+one insists. SIGHUP and SIGUSR1 renew what can be renewed without stopping.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from crlf.message.errors import CrlfError
 from crlf.net.loops import new_loop
-from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
+from crlf.rules.deadlines import Patience
 from crlf.server.serving import Application, Server
-from crlf.wire.limits import SERVER_LIMITS, Limits
+from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
+from crlf.server.watching import warn
+from crlf.wire.limits import Limits
 
 
 async def _serve_until_told(server: Server, started: Callable[[Server], None] | None) -> None:
@@ -32,36 +35,52 @@ async def _serve_until_told(server: Server, started: Callable[[Server], None] | 
             os._exit(130)
         told.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, tell)
+    def renew() -> None:
+        server.reopen_logs()
+        renewing.append(loop.create_task(_reload_certificates(server)))
+
+    renewing: list[asyncio.Task[None]] = []  # held, or they could be collected under way
+    heard = {signal.SIGINT: tell, signal.SIGTERM: tell}
+    if hasattr(signal, "SIGHUP"):
+        heard[signal.SIGHUP] = renew
+        heard[signal.SIGUSR1] = server.reopen_logs
+    for number, hear in heard.items():
+        loop.add_signal_handler(number, hear)
     try:
         await server.start()
         if started is not None:
             started(server)
         await told.wait()
         await server.stop()
-        # Handlers may still be busy in threads; while they are waited for, a signal insists.
-        await loop.shutdown_default_executor()
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in heard:
             loop.remove_signal_handler(number)
+
+
+async def _reload_certificates(server: Server) -> None:
+    try:
+        await server.reload_certificates()
+    except CrlfError as fault:
+        warn(f"the certificates cannot be loaded anew: {fault.brief}")
 
 
 def serve(
     app: Application,
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    host: str | None = None,
+    port: int | None = None,
     *,
+    settings: ServerSettings = DEFAULT_SETTINGS,
     started: Callable[[Server], None] | None = None,
-    limits: Limits = SERVER_LIMITS,
-    patience: Patience = DEFAULT_PATIENCE,
+    limits: Limits | None = None,
+    patience: Patience | None = None,
 ) -> None:
-    """Serve an application until SIGINT or SIGTERM, then stop in order.
+    """Serve an application until SIGINT or SIGTERM, then stop in order; see Server.
 
-    started: called with the server once it accepts. Raises OSError when the address cannot
+    SIGHUP loads certificates anew and reopens logs, SIGUSR1 reopens logs. started: called with
+    the server once it accepts. Raises what Server.start raises, OSError when the address cannot
     be had.
     """
-    server = Server(app, host, port, limits=limits, patience=patience)
+    server = Server(app, host, port, settings=settings, limits=limits, patience=patience)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_serve_until_told(server, started))
 
@@ -72,11 +91,12 @@ def running(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
-    limits: Limits = SERVER_LIMITS,
-    patience: Patience = DEFAULT_PATIENCE,
+    settings: ServerSettings = DEFAULT_SETTINGS,
+    limits: Limits | None = None,
+    patience: Patience | None = None,
 ) -> Iterator[Server]:
-    """Serve an application in a thread of its own for as long as the block lasts."""
-    server = Server(app, host, port, limits=limits, patience=patience)
+    """Serve an application in a thread of its own for as long as the block lasts; see Server."""
+    server = Server(app, host, port, settings=settings, limits=limits, patience=patience)
     loop = new_loop()
     ready = threading.Event()
     faults: list[BaseException] = []
