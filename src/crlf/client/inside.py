@@ -15,6 +15,9 @@ from crlf.net.spool import Spool
 
 def service_for(app: Application) -> Service:
     """Return a service for an application, with a server's default limits and patience."""
+    talker = getattr(app, "talker", None)
+    if talker is not None:  # it answers piece by piece, as what hosts ASGI and WSGI does
+        return Service(None, monotonic, in_thread, Spool(), talk=talker(in_thread, wall))
     return Service(app.sender(in_thread, wall), monotonic, in_thread, Spool())
 
 

@@ -7,9 +7,9 @@ law: what could not be served is refused when it is registered, not when it is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crlf.message.reference import encode_path
 from crlf.message.request import Request
@@ -66,6 +66,7 @@ class App:
         self._added: list[_Route] = []
         self._mounts: list[_Mount] = []  # what is in this one
         self._places: list[_Mount] = []  # where this one is
+        self._face: Callable[..., Awaitable[None]] | None = None  # as ASGI sees it
 
     # -- routes
 
@@ -209,6 +210,19 @@ class App:
         in_thread: runs handlers that are `def`. now: seconds since 1970, for sessions.
         """
         return answering(self, in_thread, now)
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Answer as an ASGI 3 application, under uvicorn, granian or hypercorn."""
+        if self._face is None:
+            from crlf.server.asgiface import AsgiFace  # asyncio; our own server does without it
+
+            self._face = AsgiFace(self)
+        await self._face(scope, receive, send)
 
 
 def _check_prefix(prefix: str) -> None:
