@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from crlf.message.dates import build_date
 from crlf.message.fields.etags import ETag
 from crlf.message.fields.ranges import (
+    MAX_RANGES,
     ByteRange,
     ContentRange,
     build_range,
@@ -58,6 +59,12 @@ def test_a_range_that_cannot_be_read_asks_for_everything(text: str) -> None:
     assert parse_range(text) is None
 
 
+@pytest.mark.rfc("9110", "17.15")
+def test_too_many_ranges_ask_for_everything() -> None:
+    assert len(parse_range("bytes=" + ",".join(["0-0"] * MAX_RANGES)) or ()) == MAX_RANGES == 16
+    assert parse_range("bytes=" + ",".join(["0-0"] * (MAX_RANGES + 1))) is None
+
+
 def test_a_range_of_many_members_is_read_in_no_time() -> None:
     began = time.perf_counter()
     parse_range("bytes=" + "0-1," * 1_000_000)
@@ -95,7 +102,7 @@ ranges = st.one_of(
 )
 
 
-@given(st.lists(ranges, min_size=1, max_size=20))
+@given(st.lists(ranges, min_size=1, max_size=MAX_RANGES))
 def test_what_is_written_is_read(some: list[ByteRange]) -> None:
     assert parse_range(build_range(*some)) == tuple(some)
 

@@ -18,7 +18,7 @@ from crlf.message.headers import Headers
 from crlf.patterns import pattern
 from crlf.values import frozen
 
-MAX_RANGES: Final = 100  # of one request; Apache answers 200 in MaxRanges, Go has no limit
+MAX_RANGES: Final = 16  # of one request; Apache answers 200, starlette 100, nginx any number
 _UNIT: Final = "bytes"
 _SPEC = pattern(r"([0-9]{0,19})-([0-9]{0,19})")  # RFC 9110 14.1.2: int-range and suffix-range
 _CONTENT = pattern(r"[Bb][Yy][Tt][Ee][Ss] (?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)")

@@ -1,0 +1,111 @@
+"""A folder, or one file, as the whole of what a server serves: `crlf serve FOLDER`.
+
+It is an application of its own, with nothing between a request and the folder: what is in memory
+is answered by one look into a table. Its law: whatever it is asked, it only ever reads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from crlf.message.headers import Headers
+from crlf.message.request import Request
+from crlf.message.response import Response
+from crlf.ports import InThread
+from crlf.rules.caching import parse_rules
+from crlf.rules.pages import NOSNIFF, error_response
+from crlf.rules.routes import METHODS
+from crlf.server.folder import Folder, Place
+from crlf.server.settings import DEFAULT_FOLDER, FolderSettings
+
+_ALLOWED: Final = Headers([("allow", "GET, HEAD, OPTIONS"), NOSNIFF])
+
+
+class FolderSite:
+    """An application that serves a folder, or one file of any name.
+
+    target: a Folder as it is; or the path of a folder or a file, served as settings say.
+
+    Raises OSError for a path that is neither, ValueError for settings that cannot be.
+    """
+
+    def __init__(
+        self,
+        target: Folder | str | os.PathLike[str],
+        settings: FolderSettings = DEFAULT_FOLDER,
+    ) -> None:
+        self.folder: Folder
+        if isinstance(target, Folder):
+            self.folder = target
+            return
+        cache, compress = parse_rules(settings.cache), settings.compress
+        if not os.path.isdir(target):
+            self.folder = FileSite(target, cache=cache, compress=compress)
+            return
+        self.folder = Folder(
+            target,
+            index=settings.index,
+            listing=settings.listing,
+            follow_symlinks=settings.follow_symlinks,
+            hidden=settings.hidden,
+            fallback=settings.spa,
+            clean_urls=settings.clean_urls,
+            cache=cache,
+            compress=compress,
+        )
+
+    def sender(
+        self, in_thread: InThread, now: Callable[[], float]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return what answers requests: `async def answer(request) -> Response`."""
+        ready, answer = self.folder.ready, self.folder.answer
+
+        async def send(request: Request) -> Response:
+            response = ready(request)
+            if response is not None:
+                return response
+            if request.method not in ("GET", "HEAD"):
+                return _refuse(request)
+            return await answer(request, None, in_thread)
+
+        return send
+
+
+class FileSite(Folder):
+    """One file, at "/" and under its name; everything else is nothing.
+
+    It is the program that has chosen it, so it may have any name, and may be a link.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        cache: Iterable[tuple[str, str]] = (),
+        compress: bool = True,
+    ) -> None:
+        os.stat(path)  # a clear error for what is not there
+        folder, self._name = os.path.split(os.path.abspath(path))
+        super().__init__(
+            folder, index=None, follow_symlinks=True, hidden=True, cache=cache, compress=compress
+        )
+
+    def _place(self, request: Request, subpath: str | None) -> Response | Place:
+        place = super()._place(request, subpath)
+        if not isinstance(place, Place):
+            return place
+        if place.names == (self._name,) or not place.names:
+            return Place((self._name,), ends_in_slash=bool(place.names) and place.ends_in_slash)
+        return error_response(404, accept=request.headers.get("accept"))
+
+
+def _refuse(request: Request) -> Response:
+    """Answer what does not read: OPTIONS with what there is, the rest with 405 or 501."""
+    if request.method == "OPTIONS":
+        return Response.quick(204, _ALLOWED, b"")
+    accept = request.headers.get("accept")
+    if request.method not in METHODS:
+        return error_response(501, accept=accept)
+    return error_response(405, accept=accept, headers=_ALLOWED)
