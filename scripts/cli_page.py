@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from crlf.cli.commands import COMMANDS, ITEMS, Option  # noqa: E402
+from crlf.cli.arguments import Option  # noqa: E402
+from crlf.cli.commands import COMMANDS, ITEMS  # noqa: E402
 from crlf.cli.exits import MEANINGS  # noqa: E402
 
 PAGE = ROOT / "docs" / "cli.md"
@@ -46,7 +47,7 @@ def made(name: str) -> str:
     if name == "exits":
         return table(("Code", "Meaning"), [(str(code), text) for code, text in MEANINGS.items()])
     options = COMMANDS[name].options
-    rows = [(option_names(option), option.meaning) for option in options]
+    rows = [(option_names(option), option.meaning) for option in options if option.group]
     return table(("Option", "What it does"), rows)
 
 

@@ -9,8 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from crlf.cli.commands import Option
 from crlf.cli.exits import Failure
+
+
+class Option:
+    """One option.
+
+    names: all spellings, the long one last. metavar: what its value is called; "" for a switch.
+    group: its heading in help; "" for one that is not listed. key: what it is called in
+    Arguments. constant: the value that a switch stands for.
+    """
+
+    __slots__ = ("constant", "group", "key", "meaning", "metavar", "names")
+
+    def __init__(
+        self,
+        names: str,
+        metavar: str,
+        meaning: str,
+        group: str,
+        *,
+        key: str = "",
+        constant: str = "yes",
+    ) -> None:
+        self.names = tuple(names.split(" "))
+        self.metavar = metavar
+        self.meaning = meaning
+        self.group = group
+        self.key = key or self.names[-1].removeprefix("--")
+        self.constant = constant
+
+
+HELP = Option("-h --help", "", "show this and stop", "Other")
 
 
 class Arguments:

@@ -6,43 +6,19 @@ are made from it. Its law: nothing is parsed that is not here, and nothing here 
 
 from __future__ import annotations
 
-
-class Option:
-    """One option.
-
-    names: all spellings, the long one last. metavar: what its value is called; "" for a switch.
-    key: what it is called in Arguments. constant: the value that a switch stands for.
-    """
-
-    __slots__ = ("constant", "group", "key", "meaning", "metavar", "names")
-
-    def __init__(
-        self,
-        names: str,
-        metavar: str,
-        meaning: str,
-        group: str,
-        *,
-        key: str = "",
-        constant: str = "yes",
-    ) -> None:
-        self.names = tuple(names.split(" "))
-        self.metavar = metavar
-        self.meaning = meaning
-        self.group = group
-        self.key = key or self.names[-1].removeprefix("--")
-        self.constant = constant
+from crlf.cli.arguments import HELP, Option
 
 
 class Command:
     """One command.
 
     words: what it takes beside options, as a reader sees it. least, most: how many of these;
-    most is None for any number. module: what runs it, in crlf.cli. method: its HTTP method.
+    most is None for any number. options: None for those of `crlf serve`, which are loaded when
+    somebody asks for them. module: what runs it, in crlf.cli. method: its HTTP method.
     """
 
     __slots__ = (
-        "examples", "least", "meaning", "method", "module", "most", "name", "options", "words",
+        "_options", "examples", "least", "meaning", "method", "module", "most", "name", "words",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +26,7 @@ class Command:
         name: str,
         words: str,
         meaning: str,
-        options: tuple[Option, ...],
+        options: tuple[Option, ...] | None,
         *,
         module: str,
         least: int = 0,
@@ -61,15 +37,22 @@ class Command:
         self.name = name
         self.words = words
         self.meaning = meaning
-        self.options = options
+        self._options = options
         self.module = module
         self.least = least
         self.most = most
         self.method = method
         self.examples = examples
 
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """Every option that the command takes."""
+        if self._options is None:
+            from crlf.cli.serveoptions import SERVE_OPTIONS
 
-HELP = Option("-h --help", "", "show this and stop", "Other")
+            self._options = SERVE_OPTIONS
+        return self._options
+
 
 CONTENT = "What is sent"
 ANSWER = "What becomes of the answer"
@@ -94,13 +77,6 @@ REQUEST_OPTIONS = (
            EXCHANGE),
     Option("-k --insecure", "", "accept any certificate: no protection against anybody", EXCHANGE),
     Option("--app", "MODULE:APP", "talk to an application in memory, without a server", EXCHANGE),
-    HELP,
-)  # fmt: skip
-
-SERVE_OPTIONS = (
-    Option("--host", "ADDRESS", "the address to listen on (default: 127.0.0.1, this machine only)",
-           "Where"),
-    Option("-p --port", "NUMBER", "the port; 0 takes a free one (default: 8000)", "Where"),
     HELP,
 )  # fmt: skip
 
@@ -150,12 +126,16 @@ COMMANDS: dict[str, Command] = {
             examples=(("crlf request PURGE :8000/part/7", "a method of somebody's own"),),
         ),
         Command(
-            "serve", "[FOLDER | MODULE:APP]", "serve a folder or an application",
-            SERVE_OPTIONS, module="serve", most=1,
+            "serve", "[FOLDER | FILE | MODULE:APP]",
+            "serve a folder, a file or an application: crlf's own, ASGI or WSGI",
+            None, module="serve", most=1,
             examples=(
                 ("crlf serve", "this folder, at http://127.0.0.1:8000/"),
                 ("crlf serve site --port 0", "a folder, at any free port"),
-                ("crlf serve shop:app", "the App called app in shop.py"),
+                ("crlf serve shop:app --reload", "app in shop.py, begun anew when that changes"),
+                ("crlf serve shop:app -b :443 --tls-certificate shop.pem --workers 4",
+                 "for everybody, encrypted, in four processes"),
+                ("crlf serve --print-config > crlf.toml", "all that can be set, to be changed"),
             ),
         ),
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from crlf.cli.commands import COMMANDS, ITEMS, MAIN_OPTIONS, Command, Option
+from crlf.cli.arguments import Option
+from crlf.cli.commands import COMMANDS, ITEMS, MAIN_OPTIONS, Command
 from crlf.cli.exits import MEANINGS
 from crlf.cli.terminal import Style
 
 WIDTH = 80
 _GAP = 2  # blanks between columns, and before the first
-_FIRST = 26  # the widest first column that still has its explanation beside it
+_FIRST = 32  # the widest first column that still has its explanation beside it
 
 
 def main_help(style: Style) -> str:
@@ -37,7 +38,7 @@ def command_help(command: Command, style: Style) -> str:
     ]
     if command.module == "fetch":
         lines += _section("Items", ITEMS, style)
-    for group in dict.fromkeys(option.group for option in command.options):
+    for group in dict.fromkeys(option.group for option in command.options if option.group):
         rows = [_row(option) for option in command.options if option.group == group]
         lines += _section(group, rows, style)
     if command.module == "fetch":

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from crlf.cli import environment as environments
-from crlf.cli.arguments import Arguments, UnknownOption, parse_arguments
-from crlf.cli.commands import COMMANDS, MAIN_OPTIONS, Command, Option
+from crlf.cli.arguments import Arguments, Option, UnknownOption, parse_arguments
+from crlf.cli.commands import COMMANDS, MAIN_OPTIONS, Command
 from crlf.cli.environment import Environment
 from crlf.cli.exits import INTERRUPTED, OK, PIPE_CLOSED, USAGE, Failure
 from crlf.cli.terminal import Style

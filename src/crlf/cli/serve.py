@@ -1,75 +1,156 @@
-"""`crlf serve`: a folder or an application, at an address, until Ctrl-C."""
+"""`crlf serve`: a folder, a file or an application, at its addresses, until Ctrl-C.
+
+What it is told is gathered by server/configuration.py; here it is said what is served where,
+and what was wrong.
+"""
 
 from __future__ import annotations
 
 import errno
-import os
+import socket
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 
 from crlf.cli.arguments import Arguments
+from crlf.cli.checking import check
 from crlf.cli.commands import Command
+from crlf.cli.configured import configuration_text
 from crlf.cli.environment import Environment
 from crlf.cli.exits import OK, OTHER, Failure
-from crlf.cli.loading import load_application
+from crlf.cli.loading import explained
 from crlf.cli.output import reason_of
 from crlf.cli.terminal import Style
-from crlf.client.options import Application
-from crlf.server.app import App
+from crlf.net.listening import is_public, parse_bind
+from crlf.server.configuration import Configuration, configure
+from crlf.server.hosting import CannotHost, load_application
 from crlf.server.serving import Server
+from crlf.server.settable import SETTINGS
+from crlf.server.settings import ServerSettings
 from crlf.server.starting import serve
-
-_HERE = ("127.0.0.1", "::1", "localhost")
+from crlf.values import replace
 
 
 def run(command: Command, arguments: Arguments, environment: Environment) -> int:
     """Serve until SIGINT or SIGTERM, then stop in order; return the exit code. Raises Failure."""
-    host = arguments.last("host") or "127.0.0.1"
-    port = _read_port(arguments.last("port") or "8000")
-    target = arguments.words[0] if arguments.words else "."
-    app, shown = _choose_application(target, environment)
+    configuration = configure(
+        {one.name: said for one in SETTINGS if (said := arguments.every(one.name))},
+        environment.variables,
+        environment.folder,
+        config=arguments.last("config"),
+        target=arguments.words[0] if arguments.words else None,
+    )
+    for remark in configuration.remarks:
+        environment.complain(remark)
+    if arguments.has("check-config"):
+        return check(configuration, environment)
+    complain_of(configuration.faults, environment)
+    if arguments.has("print-config"):
+        style = Style(environment.wants_colour(environment.stdout_is_terminal))
+        environment.show(configuration_text(configuration.chosen, style))
+        return OK
+    add_variables(configuration, environment)
+    settings = _settled(configuration, environment)
+    try:
+        with _signed(settings, environment, configuration.quiet) as settings:
+            return _serve(configuration, settings, environment)
+    except CannotHost as fault:
+        raise explained(fault, environment) from fault.__cause__
+    except ValueError as fault:
+        raise Failure(str(fault)) from None
+    except OSError as fault:
+        raise _cannot_listen(fault, settings) from None
+
+
+def _serve(configuration: Configuration, settings: ServerSettings, environment: Environment) -> int:
+    app = load_application(configuration.target, settings, environment.folder)
 
     def started(server: Server) -> None:
-        style = Style(environment.wants_colour(environment.stdout_is_terminal))
-        url = style.paint(server.url, "strong", "link")
-        environment.show(f"Serving {shown} at {url}\n")
-        if environment.stdout_is_terminal:
-            environment.show(style.paint("Ctrl-C stops it.", "faint") + "\n")
-        if host not in _HERE:
-            environment.complain("everyone who can reach this machine can reach it")
+        if not configuration.quiet:
+            tell_where(configuration.target, server.urls, environment)
+        warn_of_everybody(server.sockets, environment)
 
-    try:
-        serve(app, host, port, started=started)
-        environment.leave_line()
-    except OSError as fault:
-        raise _explained(fault, host, port) from None
+    serve(app, settings=settings, started=started)
+    environment.leave_line()
     return OK
 
 
-def _choose_application(target: str, environment: Environment) -> tuple[Application, str]:
-    """Return what is to be served, and what to call it. Raises Failure."""
-    path = environment.path(target)
-    if os.path.isdir(path):
-        app = App()
-        app.folder("/", path, listing=True)
-        return app, "this folder" if target == "." else target
-    if ":" in target and not os.path.exists(path):
-        return load_application(target, environment), target
-    if os.path.exists(path):
-        raise Failure(f"{target} is no folder; serve the one that it is in")
-    raise Failure(f"there is no folder {target}; an application is written module:app")
+@contextmanager
+def _signed(
+    settings: ServerSettings, environment: Environment, is_quiet: bool
+) -> Iterator[ServerSettings]:
+    """Make a certificate up where that is asked for; it is gone when the server is."""
+    if not settings.self_signed:
+        yield settings
+        return
+    from crlf.net.selfsigned import make_self_signed
+
+    made = make_self_signed([parse_bind(text).host for text in settings.bind])
+    try:
+        if not is_quiet:
+            environment.show(f"Self-signed for development, SHA-256 {made.fingerprint}\n")
+        yield replace(settings, certificates=(made.path,))
+    finally:
+        made.remove()
 
 
-def _read_port(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 5 or int(text) > 65535:
-        raise Failure(f"--port takes a number from 0 to 65535, not {text!r}")
-    return int(text)
+def complain_of(faults: Sequence[str], environment: Environment) -> None:
+    """Say all that is wrong with what was told, a line each. Raises Failure with the last."""
+    for fault in faults[:-1]:
+        environment.complain(fault)
+    if faults:
+        raise Failure(faults[-1])
 
 
-def _explained(fault: OSError, host: str, port: int) -> Failure:
-    place = f"port {port} of {host}"
+def add_variables(configuration: Configuration, environment: Environment) -> None:
+    """Add what an env-file says to the environment of this process, and so of its workers."""
+    if configuration.variables and isinstance(environment.variables, MutableMapping):
+        environment.variables.update(configuration.variables)
+
+
+def _settled(configuration: Configuration, environment: Environment) -> ServerSettings:
+    """Decide what "auto" is: for a person one short line a request, for a file all of it."""
+    settings = configuration.settings
+    if settings.access_log != "auto":
+        return settings
+    kind = "off"
+    if settings.access_log_file != "-":
+        kind = "combined"
+    elif environment.stdout_is_terminal and not configuration.quiet:
+        kind = "short"
+    return replace(settings, access_log=kind)
+
+
+# --- what is said --------------------------------------------------------------------------------
+
+
+def tell_where(target: str, places: Sequence[str], environment: Environment) -> None:
+    """Say what is served where, each place as a link."""
+    style = Style(environment.wants_colour(environment.stdout_is_terminal))
+    shown = "this folder" if target == "." else target
+    links = [style.paint(place, "strong", "link") for place in places]
+    lines = [f"Serving {shown} at {links[0]}"] if len(links) == 1 else [f"Serving {shown} at"]
+    lines += [f"  {link}" for link in links if len(links) > 1]
+    if environment.stdout_is_terminal:
+        lines.append(style.paint("Ctrl-C stops it.", "faint"))
+    environment.show("\n".join(lines) + "\n")
+
+
+def warn_of_everybody(sockets: Sequence[socket.socket], environment: Environment) -> None:
+    """Say so when it is not this machine alone that can reach the server."""
+    if any(is_public(listening) for listening in sockets):
+        environment.complain("everyone who can reach this machine can reach it")
+
+
+def _cannot_listen(fault: OSError, settings: ServerSettings) -> Failure:
+    """Say why an address cannot be had, and what could."""
+    place = parse_bind(settings.bind[0])
+    if len(settings.bind) > 1 or place.path is not None or place.descriptor is not None:
+        return Failure(f"cannot listen on {', '.join(settings.bind)}: {reason_of(fault)}", OTHER)
+    where = f"port {place.port} of {place.host or 'this machine'}"
     if fault.errno == errno.EADDRINUSE:
         return Failure(
-            f"{place} is in use; --port {port + 1} is another, --port 0 any free one", OTHER
+            f"{where} is in use; --port {place.port + 1} is another, --port 0 any free one", OTHER
         )
     if fault.errno == errno.EACCES:
-        return Failure(f"{place} is not for everybody; ports from 1024 on are", OTHER)
-    return Failure(f"cannot listen on {place}: {reason_of(fault)}", OTHER)
+        return Failure(f"{where} is not for everybody; ports from 1024 on are", OTHER)
+    return Failure(f"cannot listen on {where}: {reason_of(fault)}", OTHER)

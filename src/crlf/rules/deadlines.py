@@ -10,6 +10,7 @@ from __future__ import annotations
 from crlf.values import as_dict, frozen, replace
 
 LONGEST = 1e8  # seconds, three years; of more, operating systems make less
+_MOST = 2**62  # of what is no time
 _MAY_BE_NOTHING = ("jitter", "body_grace", "linger", "drain")  # of a server's: at once will do
 
 
@@ -73,8 +74,9 @@ class Patience:
     def __post_init__(self) -> None:
         for name, number in as_dict(self).items():
             least = 0 if name in _MAY_BE_NOTHING else 1e-9
-            if not least <= number <= LONGEST:  # nor is NaN
-                raise ValueError(f"{name} is more than 0, and at most {LONGEST:.0f}, not {number}")
+            most = _MOST if name in ("requests", "body_rate") else LONGEST
+            if not least <= number <= most:  # nor is NaN
+                raise ValueError(f"{name} is more than 0, and at most {most:.0f}, not {number}")
 
     def body_deadline(self, began: float, received: int, now: float) -> float:
         """Until when the next piece of a body has to come, `received` bytes after `began`."""

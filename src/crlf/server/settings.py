@@ -8,6 +8,7 @@ door wider has to be written by whoever wants it.
 from __future__ import annotations
 
 from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
+from crlf.rules.forwarded import PROXY_FIELDS
 from crlf.values import frozen
 from crlf.wire.limits import SERVER_LIMITS, Limits
 
@@ -41,7 +42,8 @@ class ServerSettings:
     """Everything that a server can be told beside its application.
 
     interface: "crlf", "asgi" or "wsgi"; "auto" looks at the application. factory: the target
-    is a function that makes it. env_file: of KEY=VALUE lines, for the application.
+    is a function that makes it. lifespan: of ASGI, "auto", "on" or "off". env_file: of lines
+    KEY=VALUE, for the application.
     bind: where to listen: "host:port", "[::1]:port", "unix:PATH", "fd://N"; port 0 is any free
     one. workers: processes; 0 serves in this one.
     reload: begin anew when a source file changes, for development.
@@ -49,10 +51,13 @@ class ServerSettings:
     that fits the name asked for (SNI), else the first. client_ca: PEM file of the authorities
     whose client certificates are asked for; client_certificate: "optional" or "required".
     trusted_proxies: addresses and networks whose Forwarded, X-Forwarded-* and PROXY lines are
-    believed. proxy_protocol: each connection begins with a PROXY line. allowed_hosts: host
-    names, "*.example.com" for those below; () for any.
+    believed. proxy_fields: the fields that these proxies write, "forwarded" alone or any of
+    "x-forwarded-for", "-proto", "-host" and "-port"; no other is looked at. proxy_protocol: each
+    connection begins with a PROXY line. allowed_hosts: host names, "*.example.com" for those
+    below; () for any.
     access_log: "off", "short" (for a terminal), "combined" or "json". access_log_file: a path,
-    "-" for standard output.
+    "-" for standard output. log_query: with queries, in which secrets travel. request_ids: say a
+    request's id in its answer (X-Request-ID).
     metrics: "/path" on the server itself, or "host:port" of its own; None for none. health:
     answer /healthz and /readyz. server_timing: say in each answer how long it took.
     name: the Server field; None leaves it out. threads: for `def` handlers and WSGI.
@@ -61,6 +66,7 @@ class ServerSettings:
 
     interface: str = "auto"
     factory: bool = False
+    lifespan: str = "auto"
     env_file: str | None = None
     bind: tuple[str, ...] = ("127.0.0.1:8000",)
     workers: int = 0
@@ -71,11 +77,14 @@ class ServerSettings:
     client_certificate: str = "required"
     self_signed: bool = False
     trusted_proxies: tuple[str, ...] = ()
+    proxy_fields: tuple[str, ...] = PROXY_FIELDS
     proxy_protocol: bool = False
     allowed_hosts: tuple[str, ...] = ()
     root_path: str = ""
     access_log: str = "off"
     access_log_file: str = "-"
+    log_query: bool = False
+    request_ids: bool = False
     metrics: str | None = None
     health: bool = False
     server_timing: bool = False
