@@ -34,13 +34,13 @@ _ANSWER: Final = (
 
 
 async def read_client_hello(
-    stream: Stream, protocols: Sequence[str], deadline: float | None, date: bytes = b""
-) -> Stream:
+    stream: Stream, protocols: Sequence[str], deadline: float | None
+) -> Stream | None:
     """See that the client speaks TLS and one of the protocols; return the stream to do it on.
 
-    protocols: ours, as ALPN has them; a client that offers none at all gets the first. date: the
-    Date field of an answer in plain HTTP, with its CRLF.
-    Raises TlsFailed once the client has been told, ReadTimeout, ReadFailed, WriteFailed.
+    None when it speaks plain HTTP: see `say_https`. protocols: ours, as ALPN has them; a client
+    that does not speak of any may have them all.
+    Raises TlsFailed once the client has been told, ReadTimeout, ReadFailed.
     """
     reader = HelloReader()
     hello: ClientHello | None = None
@@ -51,8 +51,7 @@ async def read_client_hello(
                 raise TlsFailed("no TLS with the client: it hung up", phase="tls")
             raise ReadFailed("the connection ended before it said anything", phase="read")
         if not reader.data and _looks_like_http(data):
-            await _say_https(stream, deadline, date)
-            raise TlsFailed("no TLS with the client: it sent plain HTTP", phase="tls")
+            return None
         try:
             hello = reader.receive(data)
         except Malformed as fault:
@@ -83,10 +82,11 @@ async def _say(stream: Stream, word: bytes, deadline: float | None) -> None:
         await stream.end(deadline)
 
 
-async def _say_https(stream: Stream, deadline: float | None, date: bytes) -> None:
+async def say_https(stream: Stream, deadline: float | None, date: bytes = b"") -> None:
     """Answer a request that should have come by TLS, and let the client read the answer.
 
-    RFC 9112 9.6: to close while something unread arrives could destroy it.
+    RFC 9112 9.6: to close while something unread arrives could destroy it. date: the Date field
+    with its CRLF. deadline: for all of it. Never raises.
     """
     await _say(stream, _ANSWER % len(_PAGE) + date + b"\r\n" + _PAGE, deadline)
     unread = _MOST_UNREAD

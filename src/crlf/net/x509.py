@@ -48,7 +48,7 @@ def read_certificate(pem: str) -> CertificateFacts:
     try:
         der = binascii.a2b_base64(text) if begin and end else b""
         names, until = _walk(der)
-    except (binascii.Error, ValueError, IndexError):
+    except (ValueError, IndexError, KeyError):
         der, names, until = b"", (), None
     return CertificateFacts(names, until, fingerprint_of(der) if der else "")
 
@@ -60,23 +60,29 @@ def fingerprint_of(der: bytes) -> str:
 
 def _walk(der: bytes) -> tuple[tuple[str, ...], int | None]:
     """Find names and end: Certificate, then TBSCertificate, then its parts (RFC 5280 4.1)."""
-    certificate = next(_elements(der))[1]
-    parts = list(_elements(next(_elements(certificate))[1]))
+    parts = list(_elements(_first(_first(der))))
     sequences = [value for kind, value in parts if kind == _SEQUENCE]
     validity = list(_elements(sequences[2]))  # after algorithm and issuer
     names: list[str] = []
     for kind, value in parts:
         if kind == _EXTENSIONS:
-            for _, extension in _elements(next(_elements(value))[1]):
+            for _, extension in _elements(_first(value)):
                 names += _names_of(dict(_elements(extension)))
     return tuple(names), _moment(*validity[1])
 
 
 def _names_of(extension: dict[int, bytes]) -> Iterator[str]:
     if extension.get(_OBJECT) == _ALTERNATIVE_NAMES:
-        for kind, name in _elements(next(_elements(extension[_OCTETS]))[1]):
+        for kind, name in _elements(_first(extension[_OCTETS])):
             if kind == _DNS_NAME and name.isascii():
                 yield name.decode().lower()
+
+
+def _first(der: bytes) -> bytes:
+    """Return the value of the first element."""
+    for _, value in _elements(der):
+        return value
+    raise ValueError("no element")
 
 
 def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:

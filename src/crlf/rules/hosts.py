@@ -51,7 +51,7 @@ class Hosts:
 
 
 def _host_of_entry(text: str, entry: str) -> str:
-    plain = text.removeprefix("[").removesuffix("]") if text[:1] == "[" else text
+    plain = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
     if ":" in plain and is_address(plain) and "%" not in plain:
         return canonical_address(plain)
     fault = fault_of_host(plain)

@@ -11,10 +11,10 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from crlf.flow.clienthello import read_client_hello
+from crlf.flow.clienthello import read_client_hello, say_https
 from crlf.flow.proxyprotocol import read_proxy_line
 from crlf.message.dates import build_date
-from crlf.message.errors import CrlfError, Malformed
+from crlf.message.errors import CrlfError, Malformed, TlsFailed
 from crlf.net.certificates import Certificates
 from crlf.net.tls import start_server_tls
 from crlf.ports import Service, Stream
@@ -76,15 +76,20 @@ class Arrivals:
                     raise Malformed("a PROXY line is due, and the peer is no proxy that is trusted")
                 stream = await read_proxy_line(stream, self._now() + self._patience.head)
             if self._certificates is not None:
-                deadline = self._now() + self._patience.handshake
-                date = f"date: {build_date(int(self._wall()))}\r\n".encode()
-                protocols = self._certificates.protocols
-                stream = await read_client_hello(stream, protocols, deadline, date)
-                stream = await start_server_tls(stream, self._certificates.context(), deadline)
+                stream = await self._encrypt(stream, self._certificates)
         except BaseException:
             stream.close()
             raise
         return stream
+
+    async def _encrypt(self, stream: Stream, certificates: Certificates) -> Stream:
+        deadline = self._now() + self._patience.handshake
+        looked = await read_client_hello(stream, certificates.protocols, deadline)
+        if looked is None:
+            date = f"date: {build_date(int(self._wall()))}\r\n".encode()
+            await say_https(stream, self._now() + self._patience.linger, date)
+            raise TlsFailed("no TLS with the client: it sent plain HTTP", phase="tls")
+        return await start_server_tls(looked, certificates.context(), deadline)
 
     def drain(self) -> None:
         """Close what has not arrived yet: nobody has asked for anything there."""
