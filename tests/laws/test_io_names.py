@@ -70,7 +70,6 @@ ASYNC_FACES = {
     "server/foldersite.py": "the same, by itself",
     "server/incoming.py": "a body that streams in",
     "server/measures.py": "an application of one page",
-    "server/filesite.py": "as server/files.py",
     "server/asgi.py": "ASGI is asynchronous",
     "server/asgiface.py": "the same, from the other side",
     "server/lifespan.py": "what ASGI awaits before and after",

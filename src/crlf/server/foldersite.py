@@ -10,6 +10,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from crlf.message.grammar import parse_digits
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
@@ -52,7 +53,9 @@ class FolderSite:
             hidden=settings.hidden,
             fallback=settings.spa,
             clean_urls=settings.clean_urls,
+            errors=_error_pages(settings.error_pages),
             cache=cache,
+            hashed=settings.hashed,
             compress=compress,
         )
 
@@ -99,6 +102,18 @@ class FileSite(Folder):
         if place.names == (self._name,) or not place.names:
             return Place((self._name,), ends_in_slash=bool(place.names) and place.ends_in_slash)
         return error_response(404, accept=request.headers.get("accept"))
+
+
+def _error_pages(texts: Iterable[str]) -> dict[int, str]:
+    """Read pairs that are written "404=404.html". Raises ValueError for what is none."""
+    pages = {}
+    for text in texts:
+        code, _, name = text.partition("=")
+        number = parse_digits(code, 3)
+        if number is None or not name:
+            raise ValueError(f"an error page is CODE=FILE, as in 404=404.html: {text!r}")
+        pages[number] = name
+    return pages
 
 
 def _refuse(request: Request) -> Response:

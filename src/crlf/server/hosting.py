@@ -15,10 +15,8 @@ from functools import partial
 from importlib import import_module
 from traceback import FrameSummary, extract_tb, format_list
 
-from crlf.server.app import App
 from crlf.server.configuration import meant
-from crlf.server.files import Folder
-from crlf.server.filesite import FileSite
+from crlf.server.foldersite import FolderSite
 from crlf.server.serving import Application
 from crlf.server.settings import DEFAULT_SETTINGS, FolderSettings, ServerSettings
 
@@ -50,16 +48,8 @@ def load_application(
     as a path is one. Raises CannotHost.
     """
     path = os.path.join(folder, os.path.expanduser(target))
-    if os.path.isdir(path):
-        return _folder_site(path, settings.folder)
     if os.path.exists(path):
-        if not os.path.isfile(path):
-            raise CannotHost(f"{target} is neither a folder nor a file")
-        if path.endswith((".py", ".pyw")):
-            name = os.path.basename(path).removesuffix(".pyw").removesuffix(".py")
-            raise CannotHost(f"{target} is a program; what serves its application is {name}:app")
-        place, name = os.path.split(os.path.abspath(path))
-        return FileSite(_opened(place, settings.folder), name)
+        return _site(path, target, settings.folder)
     if ":" not in target:
         hint = ""
         if os.path.exists(os.path.join(folder, *target.split(".")) + ".py"):
@@ -70,17 +60,19 @@ def load_application(
     return hosted(import_application(target, folder), target, settings)
 
 
-def _folder_site(path: str, settings: FolderSettings) -> Application:
-    app = App()
-    app.folder(
-        "/", path, index=settings.index, listing=settings.listing,
-        follow_symlinks=settings.follow_symlinks, hidden=settings.hidden,
-    )  # fmt: skip
-    return app
-
-
-def _opened(path: str, settings: FolderSettings) -> Folder:
-    return Folder(path, follow_symlinks=settings.follow_symlinks, hidden=True)
+def _site(path: str, target: str, settings: FolderSettings) -> Application:
+    """Return what serves a folder or a file. Raises CannotHost."""
+    if not os.path.isdir(path):
+        if not os.path.isfile(path):
+            raise CannotHost(f"{target} is neither a folder nor a file")
+        if path.endswith((".py", ".pyw")):
+            name = os.path.basename(path).removesuffix(".pyw").removesuffix(".py")
+            raise CannotHost(f"{target} is a program; what serves its application is {name}:app")
+    try:
+        return FolderSite(path, settings)
+    except (OSError, ValueError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) else str(fault)
+        raise CannotHost(f"{target} cannot be served: {reason}") from fault
 
 
 # --- by name -------------------------------------------------------------------------------------
@@ -235,31 +227,40 @@ def hosted(app: object, name: str, settings: ServerSettings = DEFAULT_SETTINGS) 
     if interface == "asgi":
         from crlf.server.asgi import AsgiApplication
 
-        return AsgiApplication(app, root_path=settings.root_path, lifespan=settings.lifespan)
+        return AsgiApplication(  # type: ignore[return-value]  # it has a talker, which is as good
+            app, root_path=settings.root_path, lifespan=settings.lifespan
+        )
     from crlf.server.wsgi import WsgiApplication
 
-    return WsgiApplication(app, root_path=settings.root_path)
+    return WsgiApplication(  # type: ignore[return-value]  # as above
+        app, threads=settings.threads, root_path=settings.root_path
+    )
 
 
 def _made(factory: object, name: str) -> object:
     if not callable(factory):
-        raise CannotHost(f"{name} is no factory: {_what(factory)} cannot be called")
+        raise CannotHost(f"{name} is no factory: {_kind(factory)} cannot be called")
     try:
         return factory()
     except Exception as fault:
         raise CannotHost(f"{name}() failed: {_named(fault)}", _own_lines(fault)) from fault
 
 
+def _kind(thing: object) -> str:
+    name = type(thing).__name__
+    return f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {name}"
+
+
 def _what(app: object) -> str:
     """Say what something is that is no application, and what it would need."""
-    kind = type(app).__name__
+    kind = _kind(app)
     if isinstance(app, type):
-        return f"a {kind}; --factory makes one of it"
+        return f"{kind}; --factory makes one of it"
     names = _parameters(app)
     if names == [] and callable(app):
-        return f"a {kind} without parameters; --factory calls it"
+        return f"{kind} without parameters; --factory calls it"
     if names is not None and len(names) == 1 and callable(app):
-        return f"a {kind} of one parameter, as ASGI 2 had; asgiref makes ASGI 3 of it"
+        return f"{kind} of one parameter, as ASGI 2 had; asgiref makes ASGI 3 of it"
     if callable(app):
-        return f"a {kind}; --interface says how to talk to it"
-    return f"a {kind}; crlf.App() makes one"
+        return f"{kind}; --interface says how to talk to it"
+    return f"{kind}; crlf.App() makes one"

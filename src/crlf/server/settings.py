@@ -19,9 +19,11 @@ class FolderSettings:
 
     index: the file that stands for a folder; None for none. listing: show a folder without one.
     spa: a file of the folder that answers for every path that names nothing; clean_urls: /about
-    is about.html. cache: rules "PATTERN=VALUE" for Cache-Control, the first that fits. compress:
-    gzip, br and zstd for types that gain by it. hidden: names that begin with a dot too.
-    follow_symlinks: let links lead wherever they lead, also out of the folder.
+    is about.html. cache: rules "PATTERN=VALUE" for Cache-Control, the first that fits; hashed:
+    names with a digest of their content in them never change. error_pages: "404=404.html", a
+    file of the folder for a status. compress: gzip, br and zstd for types that gain by it.
+    hidden: names that begin with a dot too. follow_symlinks: let links lead wherever they lead,
+    also out of the folder.
     """
 
     index: str | None = "index.html"
@@ -29,6 +31,8 @@ class FolderSettings:
     spa: str | None = None
     clean_urls: bool = False
     cache: tuple[str, ...] = ()
+    hashed: bool = False
+    error_pages: tuple[str, ...] = ()
     compress: bool = True
     hidden: bool = False
     follow_symlinks: bool = False
