@@ -10,6 +10,8 @@ import os
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from crlf.message.authority import is_address
@@ -60,8 +62,6 @@ def _sign(names: tuple[str, ...]) -> tuple[bytes, bytes]:
             " pip install 'crlf[selfsigned]'",
             phase="tls",
         ) from None
-    from datetime import UTC, datetime, timedelta
-    from ipaddress import ip_address
 
     key = ec.generate_private_key(ec.SECP256R1())
     whose = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "crlf, for development")])
