@@ -216,6 +216,8 @@ class Visit(Line):
         connection, engine, service = self.connection, self.engine, self.service
         began = service.now()
         if not engine.holds_bytes:
+            if not engine.may_answer:
+                return CLOSED  # the last answer said so
             if service.closes_idle and connection.received:
                 return CLOSED  # the stop came while an answer was under way that promised more
             self.is_idle = True

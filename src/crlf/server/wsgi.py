@@ -127,7 +127,7 @@ class _Hosting:
         if pool is None:
             pool = self._pool = self._what.open_pool()
         request = turn.request
-        common = self._common(request.received_how)
+        common = self._entries_of(request.received_how)
         call = Call(pool, self._app, request, common, self._root_path, content, size)
         if not pool.submit(call.run):
             if content is not None:
@@ -223,7 +223,7 @@ class _Hosting:
             raise
         return opened[0], size
 
-    def _common(self, where: Received) -> Environ:
+    def _entries_of(self, where: Received) -> Environ:
         """Return the entries that the requests of a connection share."""
         known = self._places.get(id(where))
         if known is not None and known[0] is where:

@@ -12,7 +12,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from crlf.message.errors import CrlfError
+from crlf.message.errors import CrlfError, Malformed
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
@@ -99,7 +99,12 @@ class Call(Handover[Said]):
     def run(self) -> None:
         """Call the application and say what it says."""
         try:
-            iterable = self._app(self._environ(), self.start_response)
+            try:
+                environ = self._environ()
+            except Malformed as fault:  # the client's
+                self.say(fault)
+                return
+            iterable = self._app(environ, self.start_response)
             if (close := getattr(iterable, "close", None)) is not None:
                 self._open.append(close)
             self._speak(iterable)
