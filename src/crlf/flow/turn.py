@@ -135,6 +135,27 @@ class Turn:
         await self._written(line.answer(response, self.request))
         self.is_finished = True
 
+    async def answer_whole(self, head: ResponseHead, content: bytes) -> None:
+        """Say a whole response whose content is here: `answer` without a Response and a detour."""
+        self._begins(head.status_code)
+        line = self._line
+        engine, stream, stamp = line.engine, line.connection.stream, line.terms.stamp
+        if stamp is not None:
+            head = head._replace(headers=stamp(self.request, head.headers))
+        engine.send_whole(head, content)
+        line.size = 0 if self.request.method == "HEAD" else len(content)
+        data = engine.outgoing()
+        try:
+            if len(data) <= PIECE:
+                await stream.write(data, line.write_deadline())
+            else:
+                await write_large(stream, data, line.write_deadline)
+        except TransportError as fault:
+            self.fault = fault
+            self.is_gone = True
+            raise
+        self.is_finished = True
+
     async def begin(self, head: ResponseHead) -> None:
         """Say a response's head. It goes out with the first piece of content, or the end."""
         self._begins(head.status_code)

@@ -8,7 +8,7 @@ by name; and what it says wrong is its own fault, never the client's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextvars import copy_context
 from types import coroutine
 from typing import Any, BinaryIO, Final
@@ -16,7 +16,6 @@ from typing import Any, BinaryIO, Final
 from crlf.flow.turn import Talk, Turn
 from crlf.message.errors import CrlfError, Malformed, TooLarge, WriteFailed
 from crlf.message.headers import EMPTY, Headers
-from crlf.message.response import Response
 from crlf.net.files import file_part
 from crlf.ports import InThread
 from crlf.server.asgiheads import (
@@ -132,22 +131,19 @@ def _rest_of(
 class Exchange:
     """One request and its answer, as the application sees it: what it receives and sends."""
 
-    __slots__ = (
-        "_fields", "_fields_of", "_in_thread", "_listens", "_news", "_stage", "_status_code",
-        "_trailers", "_turn", "_with_trailers",
-    )  # fmt: skip
+    # Most exchanges never differ from these.
+    _stage = NOTHING
+    _listens = True  # there is content, or its end, that it was not told
+    _status_code = 0
+    _fields = EMPTY_FIELDS
+    _with_trailers = False
+    _trailers: Sequence[tuple[str, str]] = ()
+    _news: asyncio.Event | None = None  # set when the client is gone, or all is said
 
     def __init__(self, turn: Turn, fields_of: Callable[[Any], Fields], in_thread: InThread) -> None:
         self._turn = turn
         self._fields_of = fields_of
         self._in_thread = in_thread
-        self._stage = NOTHING
-        self._listens = True  # there is content, or its end, that it was not told
-        self._status_code = 0
-        self._fields = EMPTY_FIELDS
-        self._with_trailers = False
-        self._trailers: list[tuple[str, str]] = []
-        self._news: asyncio.Event | None = None  # set when the client is gone, or all is said
 
     # -- what it receives
 
@@ -178,36 +174,54 @@ class Exchange:
         not as it should be.
         """
         turn = self._turn
-        kind = _kind_of(message)
+        try:
+            kind = message["type"]
+        except (TypeError, KeyError):
+            raise TypeError(f"a message is a dict with a type, not {message!r:.40}") from None
         if turn.is_gone or turn.fault is not None:
             raise WriteFailed("the client is gone", phase="write")
-        stage = self._stage
-        if kind == "http.response.body":
-            if stage != START and stage != CONTENT:
+        if kind == "http.response.start":
+            if self._stage != NOTHING:
                 raise self._out_of_order(kind)
-            body = message.get("body", b"")
-            if type(body) is not bytes:
-                body = _bytes_of(body)
-            if message.get("more_body", False):
-                await self._say(body)
-            elif stage == START and not self._with_trailers:
-                self._stage = ALL
-                await self._say_whole(body)
-                self.end()
-            else:
-                await self._say(body)
-                await self._finish()
-        elif kind == "http.response.start":
-            if stage != NOTHING:
-                raise self._out_of_order(kind)
-            self._status_code = _status_of(message)
+            status_code = message.get("status")
+            if type(status_code) is not int or not 200 <= status_code <= 599:
+                status_code = _checked_status(status_code)
+            self._status_code = status_code
             self._fields = self._fields_of(message.get("headers", ()))
-            self._with_trailers = bool(message.get("trailers", False))
+            if message.get("trailers", False):
+                self._with_trailers = True
             self._stage = START
             if self._fields.is_live:
                 await self._say(b"")
+        elif kind == "http.response.body":
+            await self._send_body(message)
         else:
             await self._send_rare(kind, message)
+
+    def _send_body(self, message: Message) -> Awaitable[None]:
+        """Say a piece of content, or all of it."""
+        stage = self._stage
+        if stage != START and stage != CONTENT:
+            raise self._out_of_order("http.response.body")
+        content = message.get("body", b"")
+        if type(content) is not bytes:
+            content = _bytes_of(content)
+        if message.get("more_body", False):
+            return self._say(content)
+        if stage == CONTENT or self._with_trailers:
+            return self._say_last(content)
+        fields, status_code = self._fields, self._status_code
+        length = fields.length
+        if self._turn.request.method == "HEAD" or status_code in _WITHOUT_CONTENT:
+            return self._say_without(content)
+        if length is not None and length != len(content):
+            raise RuntimeError(
+                f"the body has {len(content):,} bytes where content-length says {length:,}"
+            )
+        self._stage = ALL
+        if self._news is not None:
+            self._news.set()
+        return self._turn.answer_whole(fields.head(status_code), content)
 
     async def _send_rare(self, kind: str, message: Message) -> None:
         stage = self._stage
@@ -218,7 +232,8 @@ class Exchange:
         elif kind == "http.response.trailers":
             if stage != TRAILERS:
                 raise self._out_of_order(kind)
-            self._trailers += self._fields_of(message.get("headers", ())).plain.fields
+            fields = self._fields_of(message.get("headers", ())).plain.fields
+            self._trailers = (*self._trailers, *fields)
             if not message.get("more_trailers", False):
                 await self._say_all()
         elif kind == "http.response.pathsend":
@@ -230,7 +245,8 @@ class Exchange:
                 raise self._out_of_order(kind)
             await self._send_file(message)
         else:
-            raise RuntimeError(f"{kind!r} is no message of ASGI HTTP; expected {self._expected}")
+            shown = str(kind)[:60]
+            raise RuntimeError(f"{shown!r} is no message of ASGI HTTP; expected {self._expected}")
 
     def _out_of_order(self, kind: str) -> RuntimeError:
         return RuntimeError(f"{kind} where {self._expected} is expected")
@@ -241,28 +257,21 @@ class Exchange:
 
     # -- what of it is said
 
-    async def _say_whole(self, content: bytes) -> None:
-        """Say a whole answer, in one write."""
+    async def _say_without(self, content: bytes) -> None:
+        """Say a whole answer without its content: to HEAD, or with a status that has none."""
         turn, fields, status_code = self._turn, self._fields, self._status_code
-        headers = fields.plain
-        length = fields.length
-        if turn.request.method == "HEAD" or status_code in _WITHOUT_CONTENT:
-            if status_code == 204 or status_code == 205:
-                content = b""
-            else:
-                headers = fields.framed
-                if length is not None or status_code == 304:
-                    content = b""
-                elif not content:  # nobody said how long it would be for GET: RFC 9110 8.6
-                    await turn.begin(ResponseHead(status_code, headers))
-                    await turn.send(b"")
-                    await turn.finish()
-                    return
-        elif length is not None and length != len(content):
-            raise RuntimeError(
-                f"the body has {len(content):,} bytes where content-length says {length:,}"
-            )
-        await turn.answer(Response.quick(status_code, headers, content))
+        self._stage = ALL
+        if status_code == 204 or status_code == 205:
+            await turn.answer_whole(fields.head(status_code), b"")
+        elif fields.length is not None or status_code == 304:
+            await turn.answer_whole(ResponseHead(status_code, fields.framed), b"")
+        elif content:
+            await turn.answer_whole(fields.head(status_code), content)
+        else:  # nobody said how long it would be for GET: RFC 9110 8.6
+            await turn.begin(fields.head(status_code))
+            await turn.send(b"")
+            await turn.finish()
+        self.end()
 
     async def _begin(self, headers: Headers) -> None:
         self._stage = CONTENT
@@ -276,6 +285,10 @@ class Exchange:
             await self._begin(fields.framed if has_content else fields.plain)
         if has_content or not content:
             await self._turn.send(content)
+
+    async def _say_last(self, content: bytes) -> None:
+        await self._say(content)
+        await self._finish()
 
     async def _finish(self) -> None:
         """End the content; what follows, if anything, are trailers."""
@@ -364,22 +377,13 @@ class Exchange:
             self._news.set()
 
 
-def _kind_of(message: Message) -> str:
-    try:
-        kind = message["type"]
-    except (TypeError, KeyError):
-        raise TypeError(f"a message is a dict with a type, not {message!r:.40}") from None
-    return kind if isinstance(kind, str) else repr(kind)
-
-
 def _bytes_of(content: object) -> bytes:
     if isinstance(content, (bytes, bytearray, memoryview)):
         return bytes(content)
     raise TypeError(f"content is bytes, not {type(content).__name__}")
 
 
-def _status_of(message: Message) -> int:
-    status_code = message.get("status")
+def _checked_status(status_code: Any) -> int:
     if not isinstance(status_code, int):
         raise TypeError(f"the status of http.response.start is a number, not {status_code!r:.40}")
     if not 200 <= status_code <= 599:

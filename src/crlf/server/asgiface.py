@@ -203,6 +203,8 @@ class _Content:
 class _Sink:
     """An answer's content on its way to the host."""
 
+    sends_files = False
+
     def __init__(self, send: Send) -> None:
         self._send = send
         self._message: Message | None = None
@@ -217,6 +219,12 @@ class _Sink:
         message, self._message = self._message, None
         if message is not None:
             await self._send(message)
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Raise RuntimeError: nobody asks for it."""
+        raise RuntimeError("a host of ASGI is given bytes")
 
 
 async def _say(response: Response, scope: Scope, send: Send) -> None:

@@ -16,6 +16,7 @@ from crlf.message.headers import Headers
 from crlf.message.percent import percent_decode, percent_encode
 from crlf.message.request import Request
 from crlf.message.target import parse_target
+from crlf.wire.parts import ResponseHead
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -54,11 +55,11 @@ class ScopeMaker:
     root_path: where the application is mounted: what a proxy has cut off the path.
     """
 
-    __slots__ = ("_extensions", "_headers", "_request", "_scope")
+    __slots__ = ("_extensions", "_fields", "_headers", "_method", "_received", "_scope", "_target")
 
     def __init__(self, request: Request, root_path: str) -> None:
-        self._request = request
-        received = request.received_how
+        self._fields, self._target, self._method = request.headers, request.target, request.method
+        received = self._received = request.received_how
         target = parse_target(request.target, request.method)
         path = target.path if target.path != "*" or not root_path else ""
         prefix = percent_encode(root_path, _KEPT) if root_path else ""
@@ -85,12 +86,11 @@ class ScopeMaker:
 
     def fits(self, request: Request) -> bool:
         """Whether a request is the same again: the very same fields, target and connection."""
-        before = self._request
         return (
-            request.headers is before.headers
-            and request.target is before.target
-            and request.method is before.method
-            and request.received_how is before.received_how
+            request.headers is self._fields
+            and request.target is self._target
+            and request.method is self._method
+            and request.received_how is self._received
         )
 
     def new_scope(self, state: dict[str, Any]) -> Scope:
@@ -127,7 +127,7 @@ class Fields:
     wants to know at once that they will come.
     """
 
-    __slots__ = ("framed", "is_live", "length", "plain")
+    __slots__ = ("_heads", "framed", "is_live", "length", "plain")
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         framed, plain = [], []
@@ -149,6 +149,14 @@ class Fields:
             raise ValueError(f"content-length is not one plain number: {lengths[0][:40]!r}")
         kind = self.plain.first("content-type")
         self.is_live = kind is not None and kind.lower().startswith("text/event-stream")
+        self._heads: dict[int, ResponseHead] = {}  # by status; there are 400 of them
+
+    def head(self, status_code: int) -> ResponseHead:
+        """Return the head with these fields, the plain ones."""
+        head = self._heads.get(status_code)
+        if head is None:
+            head = self._heads[status_code] = ResponseHead(status_code, self.plain)
+        return head
 
 
 EMPTY_FIELDS: Final = Fields(())
