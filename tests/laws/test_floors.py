@@ -43,6 +43,7 @@ LATE_OWN = {
     ("server/hosting.py", "crlf.server.wsgi"): "the same",
     ("cli/commands.py", "crlf.cli.serveoptions"): "a server's settings, which only it knows",
     ("cli/serve.py", "crlf.net.selfsigned"): "few make a certificate up",
+    ("cli/serve.py", "crlf.server.supervisor"): "one process does without",
     ("rules/retries.py", "crlf.message.fields.retryafter"): "few responses have the field",
 }
 
@@ -64,6 +65,8 @@ HEAVY = {
     "logging": "the caller may never log",
     "multiprocessing": "only several workers need it",
     "prometheus_client": "optional",
+    "cryptography": "optional: a certificate for development",
+    "watchfiles": "optional: for development",
     "publicsuffixlist": "reads a list of 10,000 lines",
     "python_socks": "optional",
     "secrets": "loads OpenSSL",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 
 from crlf.cli.arguments import Arguments
@@ -19,11 +19,10 @@ from crlf.cli.environment import Environment
 from crlf.cli.exits import OK, OTHER, Failure
 from crlf.cli.loading import explained
 from crlf.cli.output import reason_of
-from crlf.cli.terminal import Style
-from crlf.net.listening import is_public, parse_bind
+from crlf.cli.terminal import Style, harmless
+from crlf.net.listening import is_public, parse_bind, url_of
 from crlf.server.configuration import Configuration, configure
 from crlf.server.hosting import CannotHost, load_application
-from crlf.server.serving import Server
 from crlf.server.settable import SETTINGS
 from crlf.server.settings import ServerSettings
 from crlf.server.starting import serve
@@ -62,16 +61,52 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
 
 
 def _serve(configuration: Configuration, settings: ServerSettings, environment: Environment) -> int:
-    app = load_application(configuration.target, settings, environment.folder)
+    target = configuration.target
 
-    def started(server: Server) -> None:
+    def tell(sockets: Sequence[socket.socket]) -> None:
+        scheme = "https" if settings.certificates else "http"
         if not configuration.quiet:
-            tell_where(configuration.target, server.urls, environment)
-        warn_of_everybody(server.sockets, environment)
+            tell_where(target, [url_of(each, scheme) for each in sockets], environment)
+        warn_of_everybody(sockets, environment)
 
-    serve(app, settings=settings, started=started)
+    if settings.workers or settings.reload:
+        return _serve_with_workers(target, settings, tell, environment)
+    app = load_application(target, settings, environment.folder)
+    serve(app, settings=settings, started=lambda server: tell(server.sockets))
     environment.leave_line()
     return OK
+
+
+def _serve_with_workers(
+    target: str,
+    settings: ServerSettings,
+    tell: Callable[[Sequence[socket.socket]], None],
+    environment: Environment,
+) -> int:
+    """Let several processes serve, or one that is begun anew. Raises Failure."""
+    from crlf.server.supervisor import CannotStart, serve_with_workers
+
+    try:
+        code = serve_with_workers(
+            target,
+            settings,
+            folder=environment.folder,
+            started=tell,
+            say=lambda text: _say(text, environment),
+        )
+    except CannotStart as fault:
+        reason, _, trace = str(fault).partition("\n")
+        environment.tell(harmless(f"{trace}\n" if trace else ""))
+        raise Failure(reason, OTHER) from None
+    environment.leave_line()
+    return code
+
+
+def _say(text: str, environment: Environment) -> None:
+    """Say what happened to the workers; after the first line a trace may follow."""
+    reason, _, trace = text.partition("\n")
+    environment.complain(reason)
+    environment.tell(harmless(f"{trace}\n" if trace else ""))
 
 
 @contextmanager
