@@ -144,6 +144,32 @@ def test_the_client_is_the_first_from_the_right_who_is_no_proxy(
     assert request.received_how.local == LOCAL
 
 
+def test_what_was_read_once_is_not_mistaken_for_another() -> None:
+    gate = forwarded_gate(Trusted(["10.0.0.0/8", "unix"]), EVERY_X)
+
+    def ask(*fields: tuple[str, str], peer: tuple[str, int] | None = PROXY) -> tuple[object, str]:
+        passed = gate(received(*fields, peer=peer))
+        assert isinstance(passed, Request)
+        return passed.peer, str(passed.url)
+
+    port = ("X-Forwarded-Port", "81")
+    inside = "http://inside:8000/path?q"
+    for _ in range(2):
+        assert ask(*xff("203.0.113.5")) == (CLIENT, inside)
+        assert ask(*xff("203.0.113.5"), port) == (CLIENT, inside)  # Host has one of its own
+        assert ask(*xff("203.0.113.5"), port, ("X-Forwarded-Host", "b")) == (
+            CLIENT,
+            "http://b:81/path?q",
+        )
+        assert ask(port) == (PROXY, inside)
+        assert ask(port, peer=("10.0.0.8", 1)) == (("10.0.0.8", 1), inside)
+        assert ask(*xff("garbage"), peer=None)[0] is None
+    for number in range(3000):
+        ask(*xff(f"203.0.{number >> 8}.{number & 255}"))
+    known = [cell.cell_contents for cell in gate.__closure__ or ()]
+    assert max(len(cell) for cell in known if isinstance(cell, dict)) <= 1024
+
+
 def test_everybody_trusted_means_the_leftmost() -> None:
     assert told(*xff("1.1.1.1, 2.2.2.2"), trusted=["*"]).peer == ("1.1.1.1", 0)
 

@@ -32,7 +32,8 @@ PROXY_FIELDS: Final = ("x-forwarded-for", "x-forwarded-proto")
 _KNOWN: Final = (
     "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
 )  # fmt: skip
-_MOST_REMEMBERED: Final = 1024  # addresses of which it is known whether they are trusted
+_MOST_REMEMBERED: Final = 1024  # addresses whose trust is known, fields whose meaning is
+_LONGEST_REMEMBERED: Final = 256  # characters of such fields
 _SCHEMES: Final = ("http", "https")
 
 Place = tuple[str, int]
@@ -112,6 +113,10 @@ def forwarded_gate(trusted: Trusted, fields: Sequence[str] = PROXY_FIELDS) -> Ga
     if "forwarded" in names and len(names) > 1:
         raise ValueError("proxies write Forwarded or X-Forwarded-*: one of them would be clients'")
 
+    # What else the answer depends on: a port that is told alone belongs to the Host field's name.
+    keys = (*names, "host") if "x-forwarded-port" in names else names
+    known: dict[tuple[tuple[str, ...], ...], Told] = {}  # clients come back, and say the same
+
     def believe(request: Request) -> Request:
         how = request.received_how
         if not trusted.has_peer(how.peer, how.local):
@@ -122,10 +127,18 @@ def forwarded_gate(trusted: Trusted, fields: Sequence[str] = PROXY_FIELDS) -> Ga
                 break
         else:
             return request
-        if names[0] == "forwarded":
-            told = read_forwarded(headers.get_all("forwarded"), how, trusted)
-        else:
-            told = read_x_forwarded(headers, names, how, trusted)
+        key = tuple([tuple(headers.get_all(name)) for name in keys])
+        told = known.get(key)
+        if told is None:
+            if names[0] == "forwarded":
+                told = read_forwarded(key[0], how, trusted)
+            else:
+                told = read_x_forwarded(headers, names, how, trusted)
+            size = sum([len(line) for lines in key for line in lines])
+            if told.peer is not how.peer and size <= _LONGEST_REMEMBERED:
+                if len(known) >= _MOST_REMEMBERED:
+                    known.clear()
+                known[key] = told
         return request.with_received(
             how._replace(
                 peer=told.peer,
