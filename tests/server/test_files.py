@@ -88,6 +88,8 @@ def content_of(response: Response) -> bytes:
 
 
 class Sink:
+    sends_files = False
+
     def __init__(self) -> None:
         self.parts: list[Part] = []
 

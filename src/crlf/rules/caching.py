@@ -15,7 +15,7 @@ from crlf.message.headers import check_field
 from crlf.patterns import pattern
 
 ASK: Final = "no-cache"
-FOREVER: Final = "public, max-age=31536000, immutable"  # RFC 8246; a year, as RFC 9111 has no more
+FOREVER: Final = "max-age=31536000, immutable"  # RFC 8246; a year, as RFC 9111 has no more
 # A build tool's names: app.3f2a9b1c.js (webpack, Parcel), index-DiwrgTda.css (Vite, Rollup),
 # main-LOQZ6YWM.js (esbuild); the map of each goes with it.
 _DOTTED: Final = pattern(r".*\.([A-Za-z0-9_\-]{8,64})\.[A-Za-z0-9]{1,8}(?:\.map)?")

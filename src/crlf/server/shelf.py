@@ -23,7 +23,7 @@ from crlf.server.representation import answer_from_file, answer_in_memory, descr
 from crlf.wire.encoding import encodable, encode
 
 _LATER: Final = Headers({"retry-after": "1"})
-_VARIED: Final = Headers({"vary": ACCEPT_ENCODING})
+_VARIED: Final = Headers({"vary": f"{ACCEPT_ENCODING}, Accept"})  # the page itself by Accept
 _SUFFIXES: Final = tuple(SUFFIXES)
 
 

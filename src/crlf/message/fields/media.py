@@ -122,6 +122,7 @@ TYPES: Final[dict[str, str]] = {
     "css": "text/css",
     "js": "text/javascript",  # RFC 9239
     "mjs": "text/javascript",
+    "cjs": "text/javascript",
     "json": "application/json",
     "map": "application/json",
     "jsonld": "application/ld+json",
@@ -147,6 +148,8 @@ TYPES: Final[dict[str, str]] = {
     "txt": "text/plain",
     "text": "text/plain",
     "log": "text/plain",
+    "asc": "text/plain",
+    "cfg": "text/plain",
     "conf": "text/plain",
     "ini": "text/plain",
     "c": "text/plain",
@@ -191,7 +194,10 @@ TYPES: Final[dict[str, str]] = {
     # sound and film
     "mp3": "audio/mpeg",
     "m4a": "audio/mp4",
+    "m4b": "audio/mp4",
     "aac": "audio/aac",
+    "aif": "audio/aiff",
+    "aiff": "audio/aiff",
     "oga": "audio/ogg",
     "ogg": "audio/ogg",
     "opus": "audio/ogg",
@@ -207,6 +213,7 @@ TYPES: Final[dict[str, str]] = {
     "mpeg": "video/mpeg",
     "mpg": "video/mpeg",
     "mov": "video/quicktime",
+    "3gp": "video/3gpp",
     "avi": "video/x-msvideo",
     "mkv": "video/matroska",  # RFC 9559
     "ts": "video/mp2t",
@@ -244,6 +251,9 @@ TYPES: Final[dict[str, str]] = {
     "bz2": "application/x-bzip2",
     "xz": "application/x-xz",
     "zst": "application/zstd",
+    "br": OCTETS,  # RFC 7932 registers a coding and no type
+    "lz": "application/lzip",
+    "cab": "application/vnd.ms-cab-compressed",
     "7z": "application/x-7z-compressed",
     "rar": "application/vnd.rar",
     "tar": "application/x-tar",
