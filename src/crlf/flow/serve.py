@@ -251,7 +251,7 @@ class Visit(Line):
         if is_form_data(request.headers):
             form, files = await read_form(
                 self.connection, request.headers, limit, service.spool, deadline,
-                service.in_thread,
+                service.in_thread, service.form_limits,
             )  # fmt: skip
             self.files = files
             return request.with_form(form, files)

@@ -11,13 +11,14 @@ from typing import BinaryIO, Protocol
 
 from crlf.message.facts import NOT_DRAINING, Draining
 from crlf.message.headers import Headers
-from crlf.message.request import Received, Request
+from crlf.message.request import Counts, Received, Request
 from crlf.message.response import Response
 from crlf.ports import InThread
 from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
 from crlf.rules.gates import Gate
 from crlf.wire.h1.server import NO_STANDING, Standing
 from crlf.wire.limits import SERVER_LIMITS, Limits
+from crlf.wire.multipart import MultipartLimits
 
 Send = Callable[[Request], Awaitable[Response]]
 Stamp = Callable[[Request, Headers], Headers]  # what every answer says beside its own
@@ -87,6 +88,8 @@ class Terms:
         self.in_thread = in_thread
         self.spool = spool
         self.limits = limits
+        self.counts = Counts(limits.query_fields, limits.form_fields, limits.cookies)
+        self.form_limits = MultipartLimits.of(limits)
         self.patience = patience
         self.standing = standing
         self.report = report

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from crlf.message.body import Body, LostBody, body_of
 from crlf.message.facts import NOT_DRAINING, Draining, TlsFacts
-from crlf.message.fields.cookies import parse_cookies
+from crlf.message.fields.cookies import MAX_COOKIES, parse_cookies
 from crlf.message.fields.media import parse_media_type
 from crlf.message.headers import Headers, visible
 from crlf.message.message import Message
@@ -26,12 +26,24 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 NO_PARAMS = Params()
 
 
+class Counts(NamedTuple):
+    """How many of a kind a request may have before reading them is TooLarge."""
+
+    query_fields: int = MAX_PAIRS
+    form_fields: int = MAX_PAIRS
+    cookies: int = MAX_COOKIES
+
+
+DEFAULT_COUNTS = Counts()
+
+
 class Received(NamedTuple):
     """What a server knows of a request beside its head.
 
     scheme: "http" or "https". peer, local: (address, port), or None off the network. tls: what
     the handshake agreed on. draining: whether the server is about to stop. authority: the host
-    that was asked for, where a trusted proxy says so and Host does not.
+    that was asked for, where a trusted proxy says so and Host does not. counts: of what is read
+    only when somebody asks for it.
     """
 
     scheme: str = "http"
@@ -40,6 +52,7 @@ class Received(NamedTuple):
     tls: TlsFacts | None = None
     draining: Draining = NOT_DRAINING
     authority: str | None = None
+    counts: Counts = DEFAULT_COUNTS
 
 
 NOT_RECEIVED = Received()
@@ -125,7 +138,8 @@ class Request(Message):
         """The parameters of the query, decoded. Raises TooLarge beyond 1,000 of them."""
         if self._query is None:
             text = self._parsed.query
-            self._query = parse_pairs(text) if text else NO_PARAMS
+            most = self.received_how.counts.query_fields
+            self._query = parse_pairs(text, most) if text else NO_PARAMS
         return self._query
 
     # -- what it carries
@@ -136,7 +150,8 @@ class Request(Message):
         if self._form is None:
             kind = parse_media_type(self.headers.first("content-type") or "")
             is_form = kind is not None and kind.essence == FORM_TYPE
-            self._form = _parse_form(self.content) if is_form else NO_PARAMS
+            most = self.received_how.counts.form_fields
+            self._form = _parse_form(self.content, most) if is_form else NO_PARAMS
         return self._form
 
     @property
@@ -149,7 +164,8 @@ class Request(Message):
         """The cookies sent along, by name; the first of each name counts."""
         if self._cookies is None:
             text = self.headers.get("cookie")
-            self._cookies = parse_cookies(text) if text else NO_PARAMS
+            most = self.received_how.counts.cookies
+            self._cookies = parse_cookies(text, most) if text else NO_PARAMS
         return self._cookies
 
     # -- what a server knows beside
@@ -247,8 +263,8 @@ class Request(Message):
         return Request, (self.method, self.url, self.headers, body)
 
 
-def _parse_form(content: bytes) -> Params:
-    return parse_pairs(content.decode("utf-8", "replace"), MAX_PAIRS, "form_fields", 413)
+def _parse_form(content: bytes, most: int) -> Params:
+    return parse_pairs(content.decode("utf-8", "replace"), most, "form_fields", 413)
 
 
 def _host_of(local: tuple[str, int] | None) -> str:

@@ -190,7 +190,6 @@ SETTINGS: tuple[Setting, ...] = (
     _limit("query-fields", COUNT, "N", "of the query: 414"),
     _limit("form-fields", COUNT, "N", "of an urlencoded form: 413"),
     _limit("cookies", COUNT, "N", "of one request: 431"),
-    _limit("ranges", COUNT, "N", "of one request; of more, the whole file is sent"),
     _limit("parts", COUNT, "N", "of a multipart form: 413"),
     _limit("part-headers", COUNT, "N", "of one part: 431"),
     _limit("part-header", SIZE, "N", "one of these: 431"),

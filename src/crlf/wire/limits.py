@@ -33,7 +33,6 @@ class Limits:
     query_fields: int = 1000  # of one query; aiohttp and tornado 1000, ASP.NET 1024: 414
     form_fields: int = 1000  # of one urlencoded form; as above: 413
     cookies: int = 200  # of one request; Go 3000, Chromium keeps 180 a domain: 431
-    ranges: int = 16  # of one Range field; Apache 200, Starlette 100: of more, the whole is sent
     parts: int = 128  # of one multipart form; tornado 100, Go and Starlette 1000: 413
     part_headers: int = 8  # fields of one part; python-multipart 8, RFC 7578 knows 3: 431
     part_header: int = 4096  # one line of them; python-multipart 4 KiB: 431
