@@ -1,20 +1,25 @@
 """The asyncio network: connections out, connections in, bells and threads.
 
-A client's network belongs to one running loop. A listener serves each connection in one Task,
-which lives as long as the connection does.
+A network belongs to one running loop. A listener (aiolistener.py) serves each connection in one
+Task, which lives as long as the connection does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from crlf.net.aiolistener import Crowd, Listener
 from crlf.net.aioracing import find_addresses, open_any, open_unix
-from crlf.net.aiostream import AioStream, Sweep
+from crlf.net.aiostream import AioStream
+from crlf.net.board import Slot
+from crlf.net.listening import Bind, Doors
 from crlf.net.names import literals, place_of, shown
+from crlf.net.sweep import Sweep
 from crlf.ports import DEFAULT_SOCKETS, SocketSettings, SocksProxy, Stream, TlsSettings
 
 T = TypeVar("T")
@@ -153,53 +158,20 @@ class AioNetwork:
 
         Port 0 takes a free one. Raises OSError when the address cannot be had.
         """
-        listener = Listener(self._loop, serve)
-        listener.server = await self._loop.create_server(
-            lambda: AioStream(self._loop, self._sweep, listener.begin),
-            host, port, backlog=2048, reuse_address=True,
-        )  # fmt: skip
+        doors = Doors()
+        doors.open(Bind(host, port))
+        return self.listen_on(doors.sockets, serve)
+
+    def listen_on(
+        self,
+        sockets: Sequence[socket.socket],
+        serve: Callable[[Stream], Awaitable[None]],
+        *,
+        slot: Slot | None = None,
+        most: int | None = None,
+        crowd: Crowd | None = None,
+    ) -> Listener:
+        """Accept connections from sockets that listen, and own those; see Listener."""
+        listener = Listener(self._loop, serve, self._sweep, slot=slot, most=most, crowd=crowd)
+        listener.listen(sockets)
         return listener
-
-
-class Listener:
-    """An open door: the connections that came through it, each a Task."""
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, serve: Callable[[Stream], Awaitable[None]]
-    ) -> None:
-        self._loop = loop
-        self._serve = serve
-        self.server: asyncio.AbstractServer | None = None
-        self.tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Return (address, port) of every socket that listens."""
-        sockets: Any = getattr(self.server, "sockets", None) or ()
-        return [entry.getsockname()[:2] for entry in sockets]
-
-    def begin(self, stream: AioStream) -> None:
-        """Serve a new connection."""
-        task: asyncio.Task[None] = self._loop.create_task(self._served(stream))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    async def _served(self, stream: AioStream) -> None:
-        try:
-            await self._serve(stream)
-        finally:
-            stream.close()
-
-    def close(self) -> None:
-        """Accept no more; connections go on."""
-        if self.server is not None:
-            self.server.close()
-
-    async def finish(self, seconds: float) -> None:
-        """Wait for the connections to end; cancel what is left after so many seconds."""
-        if self.tasks:
-            _, left = await asyncio.wait(self.tasks, timeout=seconds)
-            for task in left:
-                task.cancel()
-            if left:
-                await asyncio.wait(left, timeout=1.0)

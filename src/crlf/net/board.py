@@ -41,9 +41,10 @@ _SIZE = 8  # bytes of a counter
 class Slot:
     """One process's counters. Only that process writes to it."""
 
-    __slots__ = ("_cells", "number")
+    __slots__ = ("_cells", "board", "number")
 
-    def __init__(self, cells: list[int] | memoryview[int], number: int = 0) -> None:
+    def __init__(self, board: Board, cells: list[int] | memoryview[int], number: int = 0) -> None:
+        self.board = board
         self._cells = cells
         self.number = number
 
@@ -81,7 +82,7 @@ class Board:
         self._memory: mmap.mmap | None = None
         self._view: memoryview | None = None
         self._cuts: list[memoryview[int]] = []
-        self.slots = tuple([Slot([0] * COUNTERS, number) for number in range(slots)])
+        self.slots = tuple([Slot(self, [0] * COUNTERS, number) for number in range(slots)])
 
     @classmethod
     def shared(cls, slots: int) -> Board:
@@ -105,7 +106,7 @@ class Board:
         board._memory = mmap.mmap(descriptor, size)
         board._view = cells = memoryview(board._memory).cast("q")
         board._cuts = [cells[at : at + COUNTERS] for at in range(0, size // _SIZE, COUNTERS)]
-        board.slots = tuple([Slot(cut, number) for number, cut in enumerate(board._cuts)])
+        board.slots = tuple([Slot(board, cut, number) for number, cut in enumerate(board._cuts)])
         return board
 
     def __len__(self) -> int:

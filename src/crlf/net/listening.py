@@ -180,6 +180,17 @@ def inherited_descriptors(environ: MutableMapping[str, str], pid: int) -> list[i
     )
 
 
+def doors_of(
+    binds: Sequence[str], backlog: int, environ: MutableMapping[str, str], pid: int
+) -> Doors:
+    """Take what systemd opened for the process pid, or listen at each of several places.
+
+    Raises ValueError, OSError.
+    """
+    given = inherited_descriptors(environ, pid)
+    return open_doors([f"fd://{number}" for number in given] or binds, backlog)
+
+
 def take_descriptor(descriptor: int) -> socket.socket:
     """Own a socket that was opened elsewhere, once it is seen to listen. Raises OSError."""
     try:

@@ -1,0 +1,287 @@
+"""A listener of asyncio: an accept loop of our own, and the connections that came through it.
+
+The loops' own servers accept as much as comes, and at the limit of descriptors they spin
+(asyncio) or hang up on whoever waits (uvloop); this one leaves connections in the kernel's queue
+while there is no room for them. Processes that share their sockets also share a board: one that
+has clearly more connections than another lets that one accept, for a moment. Its law: accepting
+never fails for good, and never keeps the loop busy with nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+from crlf.net.aiostream import AioStream
+from crlf.net.board import ACCEPTED, BEAT, CONNECTIONS, DRAINING, READY, Board, Slot
+from crlf.net.sweep import Sweep
+from crlf.ports import Stream
+
+_AT_ONCE = 32  # connections accepted before others have a turn; asyncio takes its whole backlog
+_PAUSE = 0.25  # seconds without accepting when descriptors or memory are out; asyncio 1.0
+_SAY_AGAIN = 60.0  # seconds between two complaints about that
+_LEAVE = 0.001  # seconds for which others are let go first
+_LEAVES = 8  # times, after which they are thought busy with something else ...
+_BUSY = 0.25  # ... for so many seconds, in which we take what comes
+_LOOK_ROUND = 0.1  # seconds for which the list of who else accepts is believed
+_STUCK = 3_000_000_000  # nanoseconds without a beat; it should come once a second
+
+# What accept says of a connection that was gone before we came to it, or of the network, which
+# Linux reports here (accept(2)): the next one may be well.
+_GONE = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ECONNABORTED", "ECONNRESET", "EPROTO", "EPERM", "ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN",
+        "ENONET", "EHOSTUNREACH", "EOPNOTSUPP", "ENETUNREACH", "ETIMEDOUT",
+    )
+    if hasattr(errno, name)
+)  # fmt: skip
+
+
+class Crowd:
+    """The processes that accept from the same sockets, and what each of them has."""
+
+    def __init__(self, board: Board, own: Slot, now: Callable[[], float]) -> None:
+        self._board = board
+        self._own = own
+        self._now = now
+        self._others: list[Slot] = []
+        self._believed_until = 0.0
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether we have clearly more connections than somebody else who accepts."""
+        if self._now() >= self._believed_until:
+            self._look_round()
+        mine = self._own[CONNECTIONS]
+        for slot in self._others:
+            least = slot[CONNECTIONS]
+            # An eighth more, and one: few enough that wrk -c64 finds four workers within 1.3,
+            # and so much that a connection which has just come or gone moves nobody.
+            if mine > least + (least >> 3) + 1 and slot[READY] and not slot[DRAINING]:
+                return True
+        return False
+
+    def think_busy(self) -> None:
+        """Wait for nobody for a while: those who were let go first did not go."""
+        self._others = []
+        self._believed_until = self._now() + _BUSY
+
+    def _look_round(self) -> None:
+        now = self._now()
+        self._believed_until = now + _LOOK_ROUND
+        oldest = int(now * 1e9) - _STUCK
+        self._others = [
+            slot
+            for slot in self._board.living()
+            if slot.number != self._own.number and slot[READY] and slot[BEAT] > oldest
+        ]
+
+
+class Listener:
+    """Open doors: the connections that come through them, each a Task.
+
+    slot: where connections are counted. most: connections at a time; beyond that the others wait
+    in the kernel. crowd: who else accepts from these sockets.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        serve: Callable[[Stream], Awaitable[None]],
+        sweep: Sweep,
+        *,
+        slot: Slot | None = None,
+        most: int | None = None,
+        crowd: Crowd | None = None,
+    ) -> None:
+        self._loop = loop
+        self._serve = serve
+        self._sweep = sweep
+        self._slot = Board()[0] if slot is None else slot
+        self._most = most
+        self._crowd = crowd
+        self._sockets: list[socket.socket] = []
+        self._is_accepting = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._leaves = 0
+        self._quiet_until = 0.0
+        self._turns: set[asyncio.Task[None]] = set()
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._open = 0  # connections, those included that are on their way into the loop
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """What is listened on."""
+        return tuple(self._sockets)
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Return (address, port) of every socket that listens on the network."""
+        names = [listening.getsockname() for listening in self._sockets]
+        return [(name[0], name[1]) for name in names if isinstance(name, tuple)]
+
+    def listen(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept from sockets that listen, and own them."""
+        for listening in sockets:
+            listening.setblocking(False)
+            if listening.family in (socket.AF_INET, socket.AF_INET6):
+                # Who is accepted inherits it; asyncio sets it for some sockets only.
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._stop_accepting()
+        self._sockets += sockets
+        self._begin_accepting()
+
+    def close(self) -> None:
+        """Accept no more; connections go on."""
+        self._stop_accepting()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for listening in self._sockets:
+            listening.close()
+        self._sockets.clear()
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for the connections to end; cancel what is left after so many seconds."""
+        if self._arriving:
+            await asyncio.wait(self._arriving, timeout=1.0)
+        if self.tasks:
+            _, left = await asyncio.wait(self.tasks, timeout=seconds)
+            for task in left:
+                task.cancel()
+            if left:
+                await asyncio.wait(left, timeout=1.0)
+
+    # -- accepting
+
+    def _begin_accepting(self) -> None:
+        self._timer = None
+        if self._is_accepting or self._is_full:
+            return
+        self._is_accepting = True
+        for listening in self._sockets:
+            try:
+                self._loop.add_reader(listening.fileno(), self._accept, listening)
+            except NotImplementedError:  # the loop of Windows
+                task = self._loop.create_task(self._accept_in_turn(listening))
+                self._turns.add(task)
+                task.add_done_callback(self._turns.discard)
+
+    def _stop_accepting(self) -> None:
+        if self._is_accepting:
+            self._is_accepting = False
+            for task in self._turns:
+                task.cancel()
+            if not self._turns:
+                for listening in self._sockets:
+                    self._loop.remove_reader(listening.fileno())
+
+    def _pause(self, seconds: float) -> None:
+        self._stop_accepting()
+        if self._timer is None:
+            self._timer = self._loop.call_later(seconds, self._begin_accepting)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._most is not None and self._open >= self._most
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Take what waits, as long as there is room and it is our turn."""
+        for _ in range(_AT_ONCE):
+            if self._is_full:
+                self._stop_accepting()
+                return
+            if self._crowd is not None and self._crowd.is_ahead:
+                self._leaves += 1
+                if self._leaves < _LEAVES:
+                    self._pause(_LEAVE)
+                    return
+                self._crowd.think_busy()
+            try:
+                accepted, _ = listening.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as fault:
+                if fault.errno in _GONE:
+                    continue
+                self._complain(fault)
+                self._pause(_PAUSE)
+                return
+            self._leaves = 0
+            self._take(accepted)
+
+    async def _accept_in_turn(self, listening: socket.socket) -> None:
+        """Do the same on a loop that can wait for a connection, not for the news of one."""
+        while not self._is_full:
+            try:
+                accepted, _ = await self._loop.sock_accept(listening)
+            except OSError as fault:
+                if fault.errno not in _GONE:
+                    self._complain(fault)
+                    await asyncio.sleep(_PAUSE)
+            else:
+                self._take(accepted)
+        self._stop_accepting()
+
+    def _complain(self, fault: OSError) -> None:
+        """Say that nothing can be accepted for now; not again and again."""
+        now = self._loop.time()
+        if now < self._quiet_until:
+            return
+        self._quiet_until = now + _SAY_AGAIN
+        import logging  # 8 ms; most servers never have to
+
+        logging.getLogger("crlf.server").error(
+            "cannot accept, with %d connections open: %s; they wait", self._open, fault
+        )
+
+    def _take(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        self._open += 1
+        self._slot.add(ACCEPTED)
+        self._slot.add(CONNECTIONS)
+        # A Task of its own costs no more than what the loops' own servers do (measured).
+        task = self._loop.create_task(self._hand_over(accepted))
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+
+    async def _hand_over(self, accepted: socket.socket) -> None:
+        """Let the loop have a connection; it is begun as soon as that is so."""
+        begun = False
+
+        def begin(stream: AioStream) -> None:
+            nonlocal begun
+            begun = True
+            task: asyncio.Task[None] = self._loop.create_task(self._served(stream))
+            self.tasks.add(task)
+            task.add_done_callback(self._ended)
+
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: AioStream(self._loop, self._sweep, begin), accepted
+            )
+        except OSError:
+            accepted.close()  # it was gone before it began
+        finally:
+            if not begun:
+                self._forget()
+
+    async def _served(self, stream: AioStream) -> None:
+        try:
+            await self._serve(stream)
+        finally:
+            stream.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._open -= 1
+        self._slot.add(CONNECTIONS, -1)
+        if self._sockets and not self._is_accepting and self._timer is None:
+            self._begin_accepting()
