@@ -202,7 +202,7 @@ def test_each_place_is_named(shop: Path) -> None:
         assert line == "Serving shop:app at\n"
         places = [process.stdout.readline().decode() for _ in range(2)]
     assert places[0].startswith("  http://127.0.0.1:")
-    assert places[1].startswith("  http+unix://")
+    assert places[1] == "  unix:s.sock\n"
     assert not (shop / "s.sock").exists()
 
 
@@ -246,7 +246,8 @@ def test_a_certificate_is_made_up(shop: Path) -> None:
     pytest.importorskip("cryptography")
     words = ("shop:app", "-p", "0", "--tls-self-signed")
     with served(shop, *words, TMPDIR=str(shop)) as (line, process):
-        assert line.startswith("Self-signed for development, SHA-256 ")
+        assert line == "A certificate was made up for development. Its SHA-256:\n"
+        assert len(process.stdout.readline()) == 2 + 64 + 1
         url = process.stdout.readline().decode().split(" at ")[1].strip()
         assert url.startswith("https://127.0.0.1:")
         with package.Client(verify=False) as client:

@@ -180,3 +180,22 @@ def test_by_default_there_is_room_for_what_is_usual() -> None:
         fields = b"Cookie: " + b"; ".join([b"a=1"] * 200) + b"\r\n"
         answer = asked(server.port, get(fields, b"/?" + b"&".join([b"a=1"] * 1000)), "at once")
         assert answer.endswith(b"(1000, 0, 200) 0 set()")
+
+
+def test_more_connections_wait_and_are_not_turned_away() -> None:
+    with running(build_app(), limits=Limits(connections=2)) as server:
+        there = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(3)]
+        try:
+            for connection in there:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            for connection in there[:2]:
+                assert status_of(connection.recv(65536)) == 200
+            there[2].settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                there[2].recv(1)
+            there[0].close()
+            there[2].settimeout(10)
+            assert status_of(there[2].recv(65536)) == 200
+        finally:
+            for connection in there:
+                connection.close()

@@ -7,6 +7,7 @@ and what was wrong.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ def _serve(configuration: Configuration, settings: ServerSettings, environment: 
     def tell(sockets: Sequence[socket.socket]) -> None:
         scheme = "https" if settings.certificates else "http"
         if not configuration.quiet:
-            tell_where(target, [url_of(each, scheme) for each in sockets], environment)
+            tell_where(target, [_place(each, scheme) for each in sockets], environment)
         warn_of_everybody(sockets, environment)
 
     if settings.workers or settings.reload:
@@ -120,9 +121,13 @@ def _signed(
     from crlf.net.selfsigned import make_self_signed
 
     made = make_self_signed([parse_bind(text).host for text in settings.bind])
+    digest = made.fingerprint.replace(":", "").lower()
     try:
         if not is_quiet:
-            environment.show(f"Self-signed for development, SHA-256 {made.fingerprint}\n")
+            # As browsers show it, and short enough for a line.
+            environment.show(
+                f"A certificate was made up for development. Its SHA-256:\n  {digest}\n"
+            )
         yield replace(settings, certificates=(made.path,))
     finally:
         made.remove()
@@ -156,6 +161,12 @@ def _settled(configuration: Configuration, environment: Environment) -> ServerSe
 
 
 # --- what is said --------------------------------------------------------------------------------
+
+
+def _place(listening: socket.socket, scheme: str) -> str:
+    """Say where a socket is: as a link, where there can be one."""
+    name = listening.getsockname()
+    return url_of(listening, scheme) if isinstance(name, tuple) else f"unix:{os.fsdecode(name)}"
 
 
 def tell_where(target: str, places: Sequence[str], environment: Environment) -> None:
