@@ -13,7 +13,9 @@ import pytest
 from httplint import HttpResponseLinter
 from httplint.note import levels
 
+from crlf.client.blocking import Client
 from crlf.message.response import Response
+from crlf.rules.resuming import build_note
 from crlf.server.files import Folder
 from crlf.server.foldersite import FolderSite
 from crlf.server.starting import running
@@ -126,3 +128,18 @@ def test_a_page_of_the_program_for_errors_is_clean(site: Path) -> None:
     with running(FolderSite(Folder(site, errors={404: "404.html"}))) as server:
         response = as_it_came(server.url.rstrip("/"), "GET", "/none", {})
     assert (response.status_code, faults_of(response)) == (404, [])
+
+
+@pytest.mark.rfc("9110", "14.2")
+def test_our_own_client_goes_on_where_it_stopped(url: str, site: Path, tmp_path: Path) -> None:
+    """One grammar of ranges for both ends: what a client keeps is what this server has left."""
+    content = (site / "large.html").read_bytes()
+    tag = as_it_came(url, "HEAD", "/large.html", {}).headers["etag"]
+    address = f"{url}/large.html"
+    (tmp_path / "large.html.part").write_bytes(content[:100_000])
+    note = build_note(address, tag, len(content))
+    (tmp_path / "large.html.part.json").write_bytes(note)
+    with Client() as client:
+        done = client.download(address, tmp_path / "large.html")
+    assert (done.resumed_from, done.response.status_code) == (100_000, 206)
+    assert (tmp_path / "large.html").read_bytes() == content

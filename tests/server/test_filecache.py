@@ -73,6 +73,7 @@ def test_conditions_parts_and_head_are_answered_from_memory_too(site: Path) -> N
     visitor = Visitor(site)
     tag = visitor.ask().headers["etag"]
     assert visitor.ask(if_none_match=tag).status_code == 304
+    assert visitor.ask(if_none_match=tag) is visitor.ask(if_none_match=f'"x", {tag}')
     assert visitor.ask(if_match='"other"').status_code == 412
     assert visitor.ask(range="bytes=1-2").content == b"ir"
     assert visitor.ask(range="bytes=9-").status_code == 416

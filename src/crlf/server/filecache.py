@@ -18,9 +18,10 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Final, NamedTuple
 
+from crlf.message.headers import Headers
 from crlf.message.response import Response
 from crlf.server.opening import Facts
-from crlf.server.representation import Description
+from crlf.server.representation import Description, answer_in_memory, not_modified_response
 
 Alias = tuple[str, str | None, str | None]  # target, what of it is below the folder, codings
 State = tuple[Facts, bool]  # of the file that is sent, and whether it has other codings
@@ -47,15 +48,22 @@ class Key(NamedTuple):
 class Kept:
     """A representation in memory."""
 
-    __slots__ = ("aliases", "cost", "described", "key", "response", "state")
+    __slots__ = ("aliases", "cost", "described", "key", "not_modified", "response", "state")
 
     def __init__(self, key: Key, state: State, described: Description, response: Response) -> None:
         self.key = key
         self.state = state
         self.described = described
         self.response = response
+        self.not_modified = not_modified_response(described)
         self.cost = len(response.content) + _OVERHEAD  # of the memory, about
         self.aliases: set[Alias] = set()
+
+    def answer(self, method: str, asked: Headers, now: int) -> Response:
+        """Answer GET or HEAD with as much of it as conditions and ranges let through."""
+        return answer_in_memory(
+            self.described, self.response, method, asked, now, self.not_modified
+        )
 
 
 class Known:

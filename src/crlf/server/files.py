@@ -14,11 +14,11 @@ from crlf.message.fields.disposition import build_attachment
 from crlf.message.headers import EMPTY, Field, Headers
 from crlf.message.response import Response
 from crlf.rules.pages import error_response
-from crlf.server.folder import Folder
+from crlf.server.folder import Folder, FolderOptions
 from crlf.server.opening import open_file
 from crlf.server.representation import answer_from_file, answer_in_memory, describe
 
-__all__ = ["Folder", "file_response"]
+__all__ = ["Folder", "FolderOptions", "file_response"]
 
 # A page must not run what it was only meant to hand over.
 _SANDBOX = ("content-security-policy", "default-src 'none'; sandbox")

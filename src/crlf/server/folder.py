@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypedDict
 
 from crlf.flow.bodies import Lent, let_go
 from crlf.message.errors import Malformed
@@ -31,7 +31,6 @@ from crlf.rules.paths import may_be_named
 from crlf.server.filecache import MEMORY, Alias, FileCache, Known
 from crlf.server.listing import listing_response
 from crlf.server.opening import WINDOWS, Root, is_nothing, is_shortage
-from crlf.server.representation import answer_in_memory
 from crlf.server.shelf import Shelf
 
 MAX_LISTED: Final = 10_000  # entries of one listing; each is a call to the file system
@@ -49,6 +48,22 @@ class Place(NamedTuple):
 
     names: tuple[str, ...]
     ends_in_slash: bool
+
+
+class FolderOptions(TypedDict, total=False):
+    """What a Folder is told beside its path, for whoever hands it on."""
+
+    index: str | None
+    listing: bool
+    follow_symlinks: bool
+    hidden: bool
+    fallback: str | None
+    clean_urls: bool | Literal["redirect"]
+    errors: Mapping[int, str] | None
+    cache: Mapping[str, str] | Iterable[tuple[str, str]]
+    hashed: bool
+    compress: bool
+    memory: int
 
 
 class Folder:
@@ -131,13 +146,12 @@ class Folder:
 
     def _ready_in_part(self, request: Request, known: Known) -> Response | None:
         """Answer HEAD, conditions and ranges from memory, unless the choice would be another."""
-        headers, described = request.headers, known.kept.described
+        headers = request.headers
         if request.method not in ("GET", "HEAD") or len(headers.get_all("accept-encoding")) > 1:
             return None
-        if described.is_made and "range" in headers:
+        if known.kept.described.is_made and "range" in headers:
             return None
-        now = int(self._clock())
-        return answer_in_memory(described, known.response, request.method, headers, now)
+        return known.kept.answer(request.method, headers, int(self._clock()))
 
     # -- with a look at the disk
 

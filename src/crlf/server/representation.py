@@ -97,15 +97,30 @@ def describe(
 
 
 def answer_in_memory(
-    described: Description, whole: Response, method: str, asked: Headers, now: int
+    described: Description,
+    whole: Response,
+    method: str,
+    asked: Headers,
+    now: int,
+    not_modified: Response | None = None,
 ) -> Response:
-    """Answer with content that is here; whole: the 200 that has all of it."""
+    """Answer with content that is here.
+
+    whole: the 200 that has all of it. not_modified: its 304, from whoever keeps one.
+    """
     size = None if described.is_made else len(whole.content)
     selection = _selected(described, method, asked, size, now)
+    if selection.status_code == 304 and not_modified is not None:
+        return not_modified
     if selection is WHOLE and method == "HEAD":
         length = str(len(whole.content))
         return Response.quick(200, described.headers.adding("content-length", length), b"")
     return answer_bytes(selection, asked, whole, _make_boundary)
+
+
+def not_modified_response(described: Description) -> Response:
+    """Build the 304 of a representation."""
+    return Response.quick(304, not_modified_headers(described.headers), b"")
 
 
 def answer_from_file(
@@ -120,7 +135,7 @@ def answer_from_file(
         rangeable = None if described.is_made else size
         status_code, spans = selection = _selected(described, method, asked, rangeable, now)
         if status_code == 304:
-            return Response.quick(304, not_modified_headers(headers), b"")
+            return not_modified_response(described)
         if status_code in (412, 416):
             return refusal(selection, size, asked.get("accept"))
         if described.is_made and described.coding is not None:

@@ -19,7 +19,7 @@ from crlf.rules.compressing import ACCEPT_ENCODING, SUFFIXES, Offer, choose_offe
 from crlf.rules.pages import error_response
 from crlf.server.filecache import CODED, SMALL, Alias, FileCache, Kept, Key
 from crlf.server.opening import Looked, Opened, Root, is_nothing
-from crlf.server.representation import answer_from_file, answer_in_memory, describe
+from crlf.server.representation import answer_from_file, describe
 from crlf.wire.encoding import encodable, encode
 
 _LATER: Final = Headers({"retry-after": "1"})
@@ -108,7 +108,7 @@ class Shelf:
         key, state = Key(names, offer.coding, offer.suffix), (opened.facts, offer.varies)
         kept = self._cache.find(key, state, alias)
         if kept is not None:
-            return answer_in_memory(kept.described, kept.response, method, asked, now)
+            return kept.answer(method, asked, now)
         described = describe(
             names[-1] if names else "",
             opened.facts,
@@ -134,7 +134,7 @@ class Shelf:
                 kept = Kept(key, state, described, whole)
                 if described.is_settled and is_steady:
                     self._cache.keep(kept, alias)
-        return answer_in_memory(kept.described, kept.response, method, asked, now)
+        return kept.answer(method, asked, now)
 
 
 def _refusal(
