@@ -57,6 +57,15 @@ def test_each_switch_can_be_said_either_way() -> None:
         assert listed[0].names[-1].startswith("--no-") == (setting.initial is True)
 
 
+def test_the_names_of_others_are_understood(crlf: CommandLine) -> None:
+    words = ["--ssl-certfile", "a", "--ssl-keyfile", "b", "--timeout-keep-alive", "3"]
+    told = tomllib.loads(crlf("serve", "--print-config", *words).text)
+    assert (told["tls-certificate"], told["timeout-idle"]) == (
+        [f"{crlf.folder}/a:{crlf.folder}/b"],
+        3,
+    )
+
+
 def test_the_pages_have_what_the_tables_have() -> None:
     for page in server_pages.PAGES:
         text = page.read_text(encoding="utf-8")

@@ -46,7 +46,7 @@ class Setting:
     name: of its option, and of its key in a file. kind: of its value. meaning: for people.
     metavar: what its value is called; "" for a switch. place: where it is in ServerSettings, as
     in "limits.body"; "" for what others are made of. default: where it has no place. letters:
-    short option. aliases: more names of the option. variables: of others, which mean the same.
+    short option. aliases: other programs' names for the option. variables: of others, which mean the same.
     """
 
     name: str
@@ -81,10 +81,10 @@ def _limit(name: str, kind: Kind, metavar: str, meaning: str, place: str = "") -
     )  # fmt: skip
 
 
-def _timeout(name: str, meaning: str, kind: Kind = SECONDS) -> Setting:
+def _timeout(name: str, meaning: str, kind: Kind = SECONDS, *aliases: str) -> Setting:
     return Setting(
         f"timeout-{name}", kind, meaning, TIMES, "S",
-        place=f"patience.{name.replace('-', '_')}",
+        place=f"patience.{name.replace('-', '_')}", aliases=aliases,
     )  # fmt: skip
 
 
@@ -123,9 +123,9 @@ SETTINGS: tuple[Setting, ...] = (
             place="reload"),
     Setting("tls-certificate", PATHS,
             "PEM file: chain and key, or CHAIN:KEY; repeated, one for each name (SNI)", TLS,
-            "FILE", place="certificates", aliases=("certificate",)),
+            "FILE", place="certificates", aliases=("certificate", "ssl-certfile")),
     Setting("tls-key", MAYBE_PATH, "PEM file with the key, where there is one certificate", TLS,
-            "FILE"),
+            "FILE", aliases=("ssl-keyfile",)),
     Setting("tls-client-ca", MAYBE_PATH, "ask clients for certificates of these authorities", TLS,
             "FILE", place="client_ca"),
     Setting("tls-client-certificate", choice("optional", "required"),
@@ -135,7 +135,7 @@ SETTINGS: tuple[Setting, ...] = (
             place="self_signed"),
     Setting("trusted-proxies", WORDS,
             "addresses and networks whose word on clients is believed; unix for a socket", TRUST,
-            "NETWORKS", place="trusted_proxies"),
+            "NETWORKS", place="trusted_proxies", aliases=("forwarded-allow-ips",)),
     Setting("proxy-fields", WORDS,
             "what they write: forwarded alone, or any of x-forwarded-for, -proto, -host, -port",
             TRUST, "FIELDS", place="proxy_fields"),
@@ -197,13 +197,13 @@ SETTINGS: tuple[Setting, ...] = (
     _limit("field-in-memory", SIZE, "N", "of one file; more goes to the disk"),
     _timeout("handshake", "for TLS, in all"),
     _timeout("head", "for line and fields, in all: 408"),
-    _timeout("idle", "between requests"),
+    _timeout("idle", "between requests", SECONDS, "timeout-keep-alive"),
     _timeout("jitter", "taken off that by chance", SPAN),
     _timeout("body-grace", "before content has to come at --limit-body-rate", SPAN),
     _timeout("body-stall", "between two pieces of content: 408"),
     _timeout("write", "for the client to take a piece of the answer"),
     _timeout("linger", "for it to read a last word", SPAN),
-    _timeout("drain", "for answers under way when the server stops", SPAN),
+    _timeout("drain", "for answers under way when the server stops", SPAN, "timeout-graceful-shutdown"),
     _timeout("age", "of a connection"),
 )  # fmt: skip
 
