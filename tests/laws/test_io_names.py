@@ -47,6 +47,7 @@ NAMED: dict[str, tuple[str, ...]] = {
     "server/arriving.py": ("*", "sockets that have just been accepted"),
     "server/logfile.py": ("*", "a thread that writes a file"),
     "server/configuration.py": ("os", "where relative paths begin"),
+    "server/briefing.py": ("socket", "a supervisor's link to a worker"),
     "server/envfile.py": ("open", "reads one"),
     "server/tomlfile.py": ("os", "open", "finds and reads one"),
     "server/hosting.py": ("os", "a target is a folder, a file or a module of this folder"),

@@ -139,6 +139,8 @@ class Server:
         self._pool = WorkPool(settings.threads, name="crlf-handler")
         self._watching = watches(settings, self._slot)
         trusted = Trusted(settings.trusted_proxies)
+        if settings.proxy_protocol and not trusted:
+            raise ValueError("proxy_protocol needs trusted_proxies: whose PROXY line is believed?")
         gates = self._gates(trusted)
         self._begun = True
         await _await_if_there(self.app, "begin")

@@ -88,14 +88,19 @@ def serve(
 @contextmanager
 def running(
     app: Application,
-    host: str = "127.0.0.1",
-    port: int = 0,
+    host: str | None = None,
+    port: int | None = None,
     *,
     settings: ServerSettings = DEFAULT_SETTINGS,
     limits: Limits | None = None,
     patience: Patience | None = None,
 ) -> Iterator[Server]:
-    """Serve an application in a thread of its own for as long as the block lasts; see Server."""
+    """Serve an application in a thread of its own for as long as the block lasts; see Server.
+
+    Any free port of this machine, unless something else is said.
+    """
+    if port is None and (host is not None or settings.bind == DEFAULT_SETTINGS.bind):
+        port = 0
     server = Server(app, host, port, settings=settings, limits=limits, patience=patience)
     loop = new_loop()
     ready = threading.Event()
