@@ -45,8 +45,8 @@ class Setting:
 
     name: of its option, and of its key in a file. kind: of its value. meaning: for people.
     metavar: what its value is called; "" for a switch. place: where it is in ServerSettings, as
-    in "limits.body"; "" for what others are made of. default: where it has no place. letters:
-    short option. aliases: other programs' names for the option. variables: of others, which mean the same.
+    in "limits.body"; "" for what others are made of. default: where it has no place. letter:
+    short option. aliases: other programs' names for it; variables: those of others that mean it.
     """
 
     name: str
@@ -203,7 +203,8 @@ SETTINGS: tuple[Setting, ...] = (
     _timeout("body-stall", "between two pieces of content: 408"),
     _timeout("write", "for the client to take a piece of the answer"),
     _timeout("linger", "for it to read a last word", SPAN),
-    _timeout("drain", "for answers under way when the server stops", SPAN, "timeout-graceful-shutdown"),
+    _timeout("drain", "for answers under way when the server stops", SPAN,
+             "timeout-graceful-shutdown"),
     _timeout("age", "of a connection"),
 )  # fmt: skip
 
