@@ -51,11 +51,17 @@ wanting: Counter[str] = Counter()
 
 
 def find_program(choices: str) -> str | None:
-    """Find a program; "chromium|google-chrome" means whichever there is."""
+    """Find a program; "chromium|google-chrome" means whichever there is.
+
+    "python:starlette" is a package of the Python that runs the tests.
+    """
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS])
-    return next(
-        (found for name in choices.split("|") if (found := shutil.which(name, path=path))), None
-    )
+    for name in choices.split("|"):
+        package = name.removeprefix("python:")
+        found = shutil.which(name, path=path) if package == name else find_spec(package) and name
+        if found:
+            return found
+    return None
 
 
 def require_program(choices: str) -> str:

@@ -31,7 +31,7 @@ FREE = ("net", "cli")
 # Other files that may know some of it, and why. Keep it short: a name here is a file that
 # cannot be tested without the real thing.
 NAMED: dict[str, tuple[str, ...]] = {
-    "server/asgi.py": ("asyncio", "who receives waits for news of the client"),
+    "server/asgiexchange.py": ("asyncio", "who receives waits for news of the client"),
     "server/lifespan.py": ("asyncio", "the application's lifespan is a Task"),
     "server/files.py": ("os", "time", "a file that the program has chosen"),
     "server/opening.py": ("os", "a folder is walked by openat, one name after the other"),
@@ -72,6 +72,7 @@ ASYNC_FACES = {
     "server/incoming.py": "a body that streams in",
     "server/measures.py": "an application of one page",
     "server/asgi.py": "ASGI is asynchronous",
+    "server/asgiexchange.py": "the same",
     "server/asgiface.py": "the same, from the other side",
     "server/lifespan.py": "what ASGI awaits before and after",
     "server/wsgi.py": "its answers are awaited",

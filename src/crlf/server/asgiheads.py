@@ -215,3 +215,19 @@ def takes_trailers(request: Request) -> bool:
     return request.version != "1.0" and "trailers" in (
         word.strip(" \t").lower() for word in (request.headers.get("te") or "").split(",")
     )
+
+
+def bytes_of(content: object) -> bytes:
+    """Return content as bytes that nobody changes under us. Raises TypeError."""
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        return bytes(content)
+    raise TypeError(f"content is bytes, not {type(content).__name__}")
+
+
+def status_of(status_code: Any) -> int:
+    """Return a status as a plain number. Raises TypeError, ValueError."""
+    if not isinstance(status_code, int):
+        raise TypeError(f"the status of http.response.start is a number, not {status_code!r:.40}")
+    if not 200 <= status_code <= 599:
+        raise ValueError(f"{status_code} is no status of a response: RFC 9110 15")
+    return int(status_code)  # an HTTPStatus is one too

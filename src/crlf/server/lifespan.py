@@ -103,7 +103,7 @@ class Lifespan:
         except Exception as error:
             self._failed(error)
         else:
-            if self._stage == _STARTING and not self._why:
+            if self._stage <= _STARTING and not self._why:
                 self._missing("it returned without an answer to lifespan.startup")
         finally:
             self._stage = _OVER
