@@ -20,8 +20,10 @@ from crlf.server.answers import (
 )
 from crlf.server.app import App
 from crlf.server.files import Folder
+from crlf.server.foldersite import FolderSite
 from crlf.server.handlers import Handler, Send
 from crlf.server.serving import Application, Server
+from crlf.server.settings import FolderSettings, ServerSettings
 from crlf.server.starting import running, serve
 
 __all__ = [
@@ -29,10 +31,13 @@ __all__ = [
     "Application",
     "FileAnswer",
     "Folder",
+    "FolderSettings",
+    "FolderSite",
     "Handler",
     "Refused",
     "Send",
     "Server",
+    "ServerSettings",
     "file",
     "html",
     "is_local",

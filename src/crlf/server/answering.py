@@ -14,7 +14,6 @@ from typing import Final, Protocol
 
 from crlf.flow.bodies import Lent, let_go
 from crlf.message.errors import BadUrl, Malformed, TooLarge
-from crlf.message.percent import UNRESERVED, percent_encode
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.ports import InThread
@@ -89,9 +88,8 @@ class _Service:
         if hasattr(result, "__await__"):  # from a `def` around an `async def`
             result = await result
         if isinstance(result, InFolder):
-            path = percent_encode(result.subpath, UNRESERVED + "/")
-            response = await result.folder.answer(request, path, self._in_thread)
-            if response.status_code == 404:
+            response = await result.folder.answer(request, result.subpath, self._in_thread)
+            if response.status_code == 404 and 404 not in result.folder.errors:
                 raise Refused(404)  # so that the program's own page is shown
             return response
         if isinstance(result, FileAnswer):

@@ -137,11 +137,11 @@ class FileAnswer:
     def response(self, request: Request) -> Response:
         """Open the file and say what is to be said of it. Raises OSError."""
         asked = request.headers if request.method in ("GET", "HEAD") else None
-        return file_response(self.path, asked, self.download_name)
+        return file_response(self.path, asked, self.download_name, method=request.method)
 
 
 class InFolder(NamedTuple):
-    """A file to be sent from a folder. subpath: decoded, and plain in every segment."""
+    """A file to be sent from a folder. subpath: raw, as a target has it."""
 
     folder: Folder
     subpath: str

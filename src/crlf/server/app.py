@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
+from crlf.message.percent import UNRESERVED, percent_encode
 from crlf.message.reference import encode_path
 from crlf.message.request import Request
+from crlf.message.response import Response
 from crlf.message.url import Pairs, build_pairs
 from crlf.ports import InThread
 from crlf.rules.routes import Pattern, Routes
 from crlf.rules.sessions import IDLE, LIFETIME, Secret, SignedSessions, signed_sessions
 from crlf.server.answering import answering
 from crlf.server.answers import InFolder
-from crlf.server.files import Folder
+from crlf.server.files import Folder, FolderOptions
 from crlf.server.handlers import Catchers, Endpoint, H, Send, check_handler, name_of
 
 
@@ -126,13 +128,10 @@ class App:
     def folder(
         self,
         prefix: str,
-        path: str | Path,
+        path: str | Path | Folder,
         *,
-        index: str | None = "index.html",
-        listing: bool = False,
-        follow_symlinks: bool = False,
-        hidden: bool = False,
         name: str | None = None,
+        **options: Unpack[FolderOptions],
     ) -> None:
         """Let the files of a folder answer what is below a prefix: app.folder("/static", path).
 
@@ -142,12 +141,11 @@ class App:
         if prefix != "/":
             _check_prefix(prefix)
         below = prefix.rstrip("/")
-        files = Folder(
-            path, index=index, listing=listing, follow_symlinks=follow_symlinks, hidden=hidden
-        )
+        files = path if isinstance(path, Folder) else Folder(path, **options)
 
-        async def find_file(_: Request, subpath: str) -> InFolder:
-            return InFolder(files, subpath)
+        async def find_file(request: Request, subpath: str) -> Response | InFolder:
+            raw = percent_encode(subpath, UNRESERVED + "/")
+            return files.ready(request, raw) or InFolder(files, raw)
 
         called = name or prefix.strip("/")
         self._add(_Route(below + "/{subpath:path}", ("GET",), Endpoint(find_file, called), called))
