@@ -11,6 +11,7 @@ import contextvars
 import io
 import logging
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,16 @@ def test_tls_is_told_as_numbers() -> None:
     said = scope["extensions"]["tls"]
     assert (said["tls_version"], said["cipher_suite"]) == (0x0304, 0x1301)
     assert (said["client_cert_chain"], said["client_cert_name"]) == ([], None)
+
+
+@pytest.mark.rfc("7468", "5.1")
+def test_a_client_certificate_is_told_as_pem() -> None:
+    der = bytes(range(100))
+    tls = TlsFacts("TLSv1.2", "strange", None, "CN=ann", der)
+    said = told(GET, facts=StreamFacts(tls=tls))["extensions"]["tls"]
+    assert said["client_cert_chain"] == [ssl.DER_cert_to_PEM_cert(der)]
+    assert said["client_cert_name"] == "CN=ann"
+    assert (said["tls_version"], said["cipher_suite"]) == (0x0303, None)
 
 
 def test_plain_http_says_nothing_of_tls() -> None:

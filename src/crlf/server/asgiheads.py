@@ -7,6 +7,7 @@ may change is a copy of its own, so that one request never sees what was done to
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -108,15 +109,22 @@ _KEPT: Final = "-._~!$&'()*+,;=:@/"  # RFC 3986 3.3: what a path may have as it 
 
 def tls_extension(facts: TlsFacts) -> dict[str, object]:
     """Say what a handshake agreed on, as the TLS extension 0.2 of ASGI has it."""
-    chain = getattr(facts, "client_chain", ())
+    certificate = facts.certificate
     return {
-        "server_cert": getattr(facts, "server_certificate", None),
-        "client_cert_chain": list(chain),
-        "client_cert_name": getattr(facts, "client_name", None),
+        "server_cert": None,  # which of several it was, nobody has asked yet
+        "client_cert_chain": [] if certificate is None else [_pem_of(certificate)],
+        "client_cert_name": facts.subject,
         "client_cert_error": None,  # who fails is refused before any request
         "tls_version": _TLS_VERSIONS.get(facts.version),
         "cipher_suite": _CIPHERS.get(facts.cipher),
     }
+
+
+def _pem_of(certificate: bytes) -> str:
+    """Write a certificate, which is DER, as PEM (RFC 7468)."""
+    text = b2a_base64(certificate, newline=False).decode("ascii")
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
 
 
 class Fields:
