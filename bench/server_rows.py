@@ -72,11 +72,11 @@ def program(line: str, app: str, *needs: str) -> Command:
     return command
 
 
-def own(what: str = "") -> Command:
+def own(what: str = "", *needs: str) -> Command:
     """Serve an app, or the folder of files where none is named."""
 
     def command(scratch: Path, port: int) -> list[str]:
-        need_import(OWN / "python", "crlf.App")
+        need_import(OWN / "python", "crlf.App", *needs)
         if not (OWN / "crlf").exists():
             raise Absent("no command crlf beside this Python")
         shown = what or str(write_files(scratch, 0))
@@ -99,6 +99,8 @@ SERVERS = {
         program(UVICORN, "starlette_app:app", "starlette", "uvloop", "httptools")
     ),
     "crlf": Server(own("bench.servers.crlf_app:app"), folder=ROOT),
+    "crlf, ASGI": Server(own("bench.servers.asgi_app:app"), folder=ROOT),
+    "Starlette on crlf": Server(own("bench.servers.starlette_app:app", "starlette"), folder=ROOT),
     "crlf, file of 1 KiB": Server(own(), "/small.txt", SMALL, ROOT),
 }
 
@@ -111,17 +113,28 @@ COLUMNS = [
     Column("head", "answer's head, bytes"),
 ]
 
-AIMS = [
-    Aim("crlf", peer, head, factor)
-    for peer, factor in (
-        ("granian, RSGI", 1.0),
-        ("uvicorn", 2.0),
-        ("Starlette on uvicorn", 4.0),
-        ("bjoern", 1.0),
-        ("socketify", 1.0),
-    )
-    for head in HEADS
-] + [Aim("crlf, file of 1 KiB", "nginx, file of 1 KiB", head, 1.0) for head in HEADS]
+AIMS = (
+    [
+        Aim("crlf", peer, head, factor)
+        for peer, factor in (
+            ("granian, RSGI", 1.0),
+            ("uvicorn", 2.0),
+            ("Starlette on uvicorn", 4.0),
+            ("bjoern", 1.0),
+            ("socketify", 1.0),
+        )
+        for head in HEADS
+    ]
+    + [
+        Aim(name, peer, head, factor)
+        for name, peer, factor in (
+            ("crlf, ASGI", "uvicorn", 2.0),
+            ("Starlette on crlf", "Starlette on uvicorn", 1.3),
+        )
+        for head in HEADS
+    ]
+    + [Aim("crlf, file of 1 KiB", "nginx, file of 1 KiB", head, 1.0) for head in HEADS]
+)
 
 
 def checked(server: Server, port: int) -> int:
