@@ -215,9 +215,7 @@ class Visit(Line):
         """Wait for the next request's head: so long for its first byte, then the head time."""
         connection, engine, service = self.connection, self.engine, self.service
         began = service.now()
-        if not engine.holds_bytes:
-            if not engine.may_answer:
-                return CLOSED  # the last answer said so
+        if engine.is_waiting:
             if service.closes_idle and connection.received:
                 return CLOSED  # the stop came while an answer was under way that promised more
             self.is_idle = True

@@ -15,9 +15,9 @@ from functools import partial
 from importlib import import_module
 from traceback import FrameSummary, extract_tb, format_list
 
+from crlf.server.application import Application
 from crlf.server.configuration import meant
 from crlf.server.foldersite import FolderSite
-from crlf.server.serving import Application
 from crlf.server.settings import DEFAULT_SETTINGS, FolderSettings, ServerSettings
 
 _MOST_NAMED = 8  # names in one sentence
@@ -227,14 +227,10 @@ def hosted(app: object, name: str, settings: ServerSettings = DEFAULT_SETTINGS) 
     if interface == "asgi":
         from crlf.server.asgi import AsgiApplication
 
-        return AsgiApplication(  # type: ignore[return-value]  # it has a talker, which is as good
-            app, root_path=settings.root_path, lifespan=settings.lifespan
-        )
+        return AsgiApplication(app, root_path=settings.root_path, lifespan=settings.lifespan)
     from crlf.server.wsgi import WsgiApplication
 
-    return WsgiApplication(  # type: ignore[return-value]  # as above
-        app, threads=settings.threads, root_path=settings.root_path
-    )
+    return WsgiApplication(app, threads=settings.threads, root_path=settings.root_path)
 
 
 def _made(factory: object, name: str) -> object:

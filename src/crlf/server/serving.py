@@ -8,28 +8,29 @@ finished within the patience, the rest is cancelled.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from crlf.flow.serve import Service
 from crlf.message.dates import build_date
 from crlf.message.errors import CrlfError
 from crlf.message.request import Request
-from crlf.message.response import Response
 from crlf.net.aio import AioNetwork, monotonic, wall
 from crlf.net.aiolistener import Crowd, Listener
 from crlf.net.board import BEAT, DRAINING, READY, Board, Slot
 from crlf.net.draining import Drain
-from crlf.net.listening import Doors, open_doors, url_of
+from crlf.net.listening import Doors, doors_of, open_doors, url_of
 from crlf.net.spool import Spool
 from crlf.net.workpool import WorkPool
-from crlf.ports import InThread, Stream
+from crlf.ports import Stream
 from crlf.rules.deadlines import Patience
 from crlf.rules.forwarded import Trusted, forwarded_gate
 from crlf.rules.gates import Gate, in_a_row
 from crlf.rules.hosts import hosts_gate
+from crlf.server.application import Application, Entrance, Renewed
 from crlf.server.measures import MetricsSite
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.watching import Watching, warn, watches, watching_gates, watching_stamp
@@ -42,33 +43,6 @@ T = TypeVar("T")
 _LOOK = 5.0  # seconds between two looks at the certificates' files
 _STEP = 0.02  # seconds between two looks at connections that may become idle
 _AS_SET = "\0"  # no name for a server: the one in its settings
-
-
-class Renewed(Protocol):
-    """Certificates, as net/certificates.py has them: loading ssl is not for plain HTTP."""
-
-    def reload(self) -> None: ...
-    def refresh(self) -> bool: ...
-
-
-class Entrance(Protocol):
-    """What connections pass through first, as server/arriving.py has it."""
-
-    def serve(self, stream: Stream) -> Awaitable[None]: ...
-    def drain(self) -> None: ...
-
-
-class Application(Protocol):
-    """What can be served: an App, or whatever gives a Send when told its surroundings.
-
-    What answers piece by piece has `talker(in_thread, now) -> Talk` instead of `sender`. It may
-    have `async begin()` and `async finish()`, which are awaited before the first request and
-    after the last; what `begin` raises keeps the server from starting.
-    """
-
-    def sender(
-        self, in_thread: InThread, now: Callable[[], float]
-    ) -> Callable[[Request], Awaitable[Response]]: ...
 
 
 class Server:
@@ -151,7 +125,7 @@ class Server:
         await self._open_metrics(network)
         sockets = self._sockets
         if sockets is None:
-            self._doors = open_doors(settings.bind, settings.backlog)
+            self._doors = doors_of(settings.bind, settings.backlog, os.environ, os.getpid())
             sockets = self._doors.sockets
         self._renew()
         crowd = None if self._is_alone else Crowd(self._board, self._slot, monotonic)
@@ -180,8 +154,9 @@ class Server:
         if pool is None:
             raise RuntimeError("the server has not started")
         talker = getattr(self.app, "talker", None)
+        sender = getattr(self.app, "sender", None)  # what has both talks
         return Service(
-            self.app.sender(pool.run, wall) if talker is None else None,
+            sender(pool.run, wall) if talker is None and sender is not None else None,
             monotonic,
             pool.run,
             Spool(),

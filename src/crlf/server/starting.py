@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from crlf.message.errors import CrlfError
 from crlf.net.loops import new_loop
 from crlf.rules.deadlines import Patience
-from crlf.server.serving import Application, Server
+from crlf.server.application import Application
+from crlf.server.serving import Server
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.watching import warn
 from crlf.wire.limits import Limits

@@ -21,9 +21,10 @@ from types import FrameType
 from crlf.message.errors import CrlfError
 from crlf.net.board import GENERATION, PID, Board, Slot
 from crlf.net.loops import new_loop
+from crlf.server.application import Application
 from crlf.server.briefing import Answer, Briefing, hear, read_line, write_line
 from crlf.server.hosting import CannotHost, load_application
-from crlf.server.serving import Application, Server
+from crlf.server.serving import Server
 from crlf.server.watching import warn
 
 CANNOT_START = 3  # exit code: the reason has been told to the parent

@@ -81,6 +81,11 @@ class ServerEngine(H1Engine):
         return None if self.theirs == IDLE else self._head
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether nothing of a next request has arrived, and one may come."""
+        return self.theirs == IDLE and self._at >= len(self._in)
+
+    @property
     def may_answer(self) -> bool:
         """Whether a response may still begin."""
         return self.ours == IDLE

@@ -1,0 +1,44 @@
+"""What can be served, and what a server puts before it: their shapes, without their weight."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from crlf.flow.turn import Talk
+from crlf.message.request import Request
+from crlf.message.response import Response
+from crlf.ports import InThread, Stream
+
+
+class Renewed(Protocol):
+    """Certificates, as net/certificates.py has them: loading ssl is not for plain HTTP."""
+
+    def reload(self) -> None: ...
+    def refresh(self) -> bool: ...
+
+
+class Entrance(Protocol):
+    """What connections pass through first, as server/arriving.py has it."""
+
+    def serve(self, stream: Stream) -> Awaitable[None]: ...
+    def drain(self) -> None: ...
+
+
+class Sending(Protocol):
+    """What answers with responses, once it is told its surroundings: an App, a FolderSite."""
+
+    def sender(
+        self, in_thread: InThread, now: Callable[[], float]
+    ) -> Callable[[Request], Awaitable[Response]]: ...
+
+
+class Talking(Protocol):
+    """What answers piece by piece (flow/turn.py): hosted ASGI and WSGI applications."""
+
+    def talker(self, in_thread: InThread, now: Callable[[], float]) -> Talk: ...
+
+
+# What can be served. It may have `async begin()` and `async finish()`, awaited before the first
+# request and after the last; what `begin` raises keeps the server from starting.
+Application = Sending | Talking
