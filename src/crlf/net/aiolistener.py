@@ -23,8 +23,8 @@ _AT_ONCE = 32  # connections accepted before others have a turn; asyncio takes i
 _PAUSE = 0.25  # seconds without accepting when descriptors or memory are out; asyncio 1.0
 _SAY_AGAIN = 60.0  # seconds between two complaints about that
 _LEAVE = 0.001  # seconds for which others are let go first
-_LEAVES = 8  # times, after which they are thought busy with something else ...
-_BUSY = 0.25  # ... for so many seconds, in which we take what comes
+_LEAVES = 100  # times in which they take nothing, after which they are thought busy ...
+_BUSY = 1.0  # ... for so many seconds, or until they take something; meanwhile we take what comes
 _LOOK_ROUND = 0.1  # seconds for which the list of who else accepts is believed
 _STUCK = 3_000_000_000  # nanoseconds without a beat; it should come once a second
 
@@ -49,28 +49,35 @@ class Crowd:
         self._now = now
         self._others: list[Slot] = []
         self._believed_until = 0.0
+        self._busy_until = 0.0
+        self._busy_since = 0  # what the others had accepted when they were thought busy
 
     @property
     def is_ahead(self) -> bool:
         """Whether we have clearly more connections than somebody else who accepts."""
-        if self._now() >= self._believed_until:
-            self._look_round()
+        now = self._now()
+        if now >= self._believed_until:
+            self._look_round(now)
         mine = self._own[CONNECTIONS]
         for slot in self._others:
             least = slot[CONNECTIONS]
-            # An eighth more, and one: few enough that wrk -c64 finds four workers within 1.3,
+            # A sixteenth more, and one: few enough that wrk -c64 finds four workers within 1.3,
             # and so much that a connection which has just come or gone moves nobody.
-            if mine > least + (least >> 3) + 1 and slot[READY] and not slot[DRAINING]:
-                return True
+            if mine > least + (least >> 4) + 1 and slot[READY] and not slot[DRAINING]:
+                return now >= self._busy_until or self.taken != self._busy_since
         return False
+
+    @property
+    def taken(self) -> int:
+        """How many connections the others have accepted so far."""
+        return sum([slot[ACCEPTED] for slot in self._others])
 
     def think_busy(self) -> None:
         """Wait for nobody for a while: those who were let go first did not go."""
-        self._others = []
-        self._believed_until = self._now() + _BUSY
+        self._busy_until = self._now() + _BUSY
+        self._busy_since = self.taken
 
-    def _look_round(self) -> None:
-        now = self._now()
+    def _look_round(self, now: float) -> None:
         self._believed_until = now + _LOOK_ROUND
         oldest = int(now * 1e9) - _STUCK
         self._others = [
@@ -107,6 +114,7 @@ class Listener:
         self._is_accepting = False
         self._timer: asyncio.TimerHandle | None = None
         self._leaves = 0
+        self._taken = 0  # by others, when we last let them go first
         self._quiet_until = 0.0
         self._turns: set[asyncio.Task[None]] = set()
         self._arriving: set[asyncio.Task[None]] = set()
@@ -195,12 +203,8 @@ class Listener:
             if self._is_full:
                 self._stop_accepting()
                 return
-            if self._crowd is not None and self._crowd.is_ahead:
-                self._leaves += 1
-                if self._leaves < _LEAVES:
-                    self._pause(_LEAVE)
-                    return
-                self._crowd.think_busy()
+            if self._crowd is not None and self._crowd.is_ahead and self._leave(self._crowd):
+                return
             try:
                 accepted, _ = listening.accept()
             except (BlockingIOError, InterruptedError):
@@ -213,6 +217,17 @@ class Listener:
                 return
             self._leaves = 0
             self._take(accepted)
+
+    def _leave(self, crowd: Crowd) -> bool:
+        """Let others go first; False when they do not go."""
+        taken = crowd.taken
+        self._leaves = self._leaves + 1 if taken == self._taken else 0
+        self._taken = taken
+        if self._leaves >= _LEAVES:
+            crowd.think_busy()
+            return False
+        self._pause(_LEAVE)
+        return True
 
     async def _accept_in_turn(self, listening: socket.socket) -> None:
         """Do the same on a loop that can wait for a connection, not for the news of one."""
