@@ -77,7 +77,8 @@ class AsgiApplication:
             except Exception as error:
                 exchange.fail(error)
             finally:
-                exchange.end()
+                if exchange.news is not None:
+                    exchange.end()
             if turn.is_gone and not turn.is_finished:
                 raise exchange.gone()
 

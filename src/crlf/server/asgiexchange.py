@@ -47,7 +47,7 @@ class Exchange:
     _fields = EMPTY_FIELDS
     _with_trailers = False
     _trailers: Sequence[tuple[str, str]] = ()
-    _news: asyncio.Event | None = None  # set when the client is gone, or all is said
+    news: asyncio.Event | None = None  # set when the client is gone, or all is said
 
     def __init__(self, turn: Turn, fields_of: Callable[[Any], Fields], in_thread: InThread) -> None:
         self._turn = turn
@@ -68,10 +68,10 @@ class Exchange:
             self._listens = turn.body_is_due and piece is not None
             return {"type": "http.request", "body": piece or b"", "more_body": self._listens}
         if self._stage != ALL and not turn.is_gone and turn.fault is None:
-            if self._news is None:
-                self._news = asyncio.Event()
-                turn.on_gone(self._news.set)
-            await self._news.wait()
+            if self.news is None:
+                self.news = asyncio.Event()
+                turn.on_gone(self.news.set)
+            await self.news.wait()
         return {"type": "http.disconnect"}
 
     # -- what it sends
@@ -103,11 +103,11 @@ class Exchange:
             if self._fields.is_live:
                 await self._say(b"")
         elif kind == "http.response.body":
-            await self._send_body(message)
+            await self._say_body(message)
         else:
             await self._send_rare(kind, message)
 
-    def _send_body(self, message: Message) -> Awaitable[None]:
+    def _say_body(self, message: Message) -> Awaitable[None]:
         """Say a piece of content, or all of it."""
         stage = self._stage
         if stage != START and stage != CONTENT:
@@ -128,8 +128,8 @@ class Exchange:
                 f"the body has {len(content):,} bytes where content-length says {length:,}"
             )
         self._stage = ALL
-        if self._news is not None:
-            self._news.set()
+        if self.news is not None:
+            self.news.set()
         return self._turn.answer_whole(fields.head(status_code), content)
 
     async def _send_rare(self, kind: str, message: Message) -> None:
@@ -286,8 +286,8 @@ class Exchange:
 
     def end(self) -> None:
         """Wake who still waits for news of the client: there will be none."""
-        if self._news is not None:
-            self._news.set()
+        if self.news is not None:
+            self.news.set()
 
 
 def _opened(path: str) -> tuple[BinaryIO, int]:

@@ -75,6 +75,11 @@ class ScopeMaker:
             "root_path": root_path,
             "client": received.peer,
             "server": received.local,
+            # What each scope has of its own stands here, so that none of the copies has to grow.
+            "asgi": {},
+            "headers": [],
+            "extensions": {},
+            "state": {},
         }
         self._headers = [
             (name.lower().encode("latin-1"), value.encode("latin-1"))
