@@ -343,7 +343,7 @@ def test_a_status_that_is_none_is_refused(status: str) -> None:
         ([("Content-Length", "+5")], ValueError),
         ([("Content-Length", "5, 5")], ValueError),
         ([("Content-Length", "")], ValueError),
-        ([("Content-Length", 5)], ValueError),
+        ([("Content-Length", 5)], TypeError),
         ([("a", 5)], TypeError),
         ([("a", b"b")], TypeError),
         ([(b"a", "b")], TypeError),

@@ -26,22 +26,22 @@ class Gone(Exception):
 class Handover(Generic[T]):
     """From one thread to one flow."""
 
-    __slots__ = ("_put", "_room", "_said", "_taken", "_waiting", "is_gone", "pool")
+    # What most never change stands here and not in each of them; there is one a request.
+    is_gone = False
+    _put = _taken = 0  # bytes of content: said by the thread, taken by the flow
+    _waiting: asyncio.Future[None] | None = None
+    _room: threading.Event | None = None  # set when content was taken; few need one
 
     def __init__(self, pool: WorkPool) -> None:
         self.pool = pool
         self._said: deque[T] = deque()
-        self._waiting: asyncio.Future[None] | None = None
-        self._room: threading.Event | None = None  # set when content was taken; few need one
-        self._put = self._taken = 0  # bytes of content: said by the thread, taken by the flow
-        self.is_gone = False
 
     # -- in the thread
 
     def say(self, thing: T) -> None:
         """Hand something over."""
         self._said.append(thing)
-        self.pool.tell(self._news)
+        self.pool.tell(self._hear)
 
     def say_content(self, thing: T, size: int) -> None:
         """Hand some content over; return when little enough of it waits. Raises Gone."""
@@ -58,12 +58,22 @@ class Handover(Generic[T]):
 
     # -- on the loop
 
+    def next(self) -> T | None:
+        """Return the next thing, None when it is yet to come: await `news` then."""
+        return self._said.popleft() if self._said else None
+
+    def news(self) -> asyncio.Future[None]:
+        """Return what to wait for while there is nothing, and look again then."""
+        self._waiting = waiting = self.pool.loop.create_future()
+        if self._said:
+            waiting.set_result(None)
+        return waiting
+
     async def heard(self) -> T:
         """Return the next thing, waiting for it."""
-        while not self._said:
-            self._waiting = self.pool.loop.create_future()
-            await self._waiting
-        return self._said.popleft()
+        while (thing := self.next()) is None:
+            await self.news()
+        return thing
 
     def took(self, size: int) -> None:
         """Note that so many bytes of content are out, so that there is room for more."""
@@ -77,6 +87,6 @@ class Handover(Generic[T]):
         if self._room is not None:
             self._room.set()
 
-    def _news(self) -> None:
+    def _hear(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)

@@ -82,12 +82,9 @@ class WorkPool:
     def tell(self, news: Work) -> None:
         """Call something on the loop soon, from any thread; in the order of telling."""
         self._news.append(news)
-        if not self._is_told:
-            self._is_told = True
-            try:
-                self.loop.call_soon_threadsafe(self._hear)
-            except RuntimeError:  # the loop is closed: there is nobody left to tell
-                self._news.clear()
+        # A thread that is about to look at what waits tells them if we come to block.
+        if not self._is_waking:
+            self._tell_loop()
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do some work in a thread, with the caller's context variables; return what it returns.
@@ -140,6 +137,15 @@ class WorkPool:
 
     # -- in any thread
 
+    def _tell_loop(self) -> None:
+        """Let the loop hear what it was not told of yet."""
+        if self._news and not self._is_told:
+            self._is_told = True
+            try:
+                self.loop.call_soon_threadsafe(self._hear)
+            except RuntimeError:  # the loop is closed: there is nobody left to tell
+                self._news.clear()
+
     def _wake(self) -> None:
         """Let one more thread look at what waits, if there is one."""
         try:
@@ -148,6 +154,8 @@ class WorkPool:
             self._is_waking = False
             if len(self._threads) < self.most and self._waiting:
                 self._start()
+            if not self._is_waking:
+                self._tell_loop()
         else:
             self._is_waking = True
             sleeper.release()
@@ -174,6 +182,7 @@ class WorkPool:
         sleeper.acquire()
         while True:
             self._is_waking = False
+            self._tell_loop()
             while waiting:
                 try:
                     work = waiting.popleft()
@@ -186,6 +195,7 @@ class WorkPool:
                 except BaseException as fault:
                     _report(fault)
                 del work  # or what it holds would live until the next
+            self._tell_loop()
             if self._is_closed:
                 return
             asleep.append(sleeper)

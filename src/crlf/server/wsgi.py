@@ -68,13 +68,7 @@ class WsgiApplication:
         """Return what answers requests, one call each."""
         hosting = _Hosting(self, in_thread, self._spool)
 
-        async def talk(turn: Turn) -> None:
-            content, size = None, 0
-            if turn.body_is_due:
-                content, size = await hosting.content_of(turn)
-            await hosting.answer(turn, content, size)
-
-        return talk
+        return hosting.talk
 
     def open_pool(self) -> WorkPool:
         """Make the threads of the running loop."""
@@ -121,21 +115,25 @@ class _Hosting:
         }
         self._places: dict[int, tuple[Received, Environ]] = {}  # by id, which the value keeps true
 
-    async def answer(self, turn: Turn, content: BinaryIO | None, size: int) -> None:
+    async def talk(self, turn: Turn) -> None:
         """Let a thread call the application, and say what it says."""
+        content, size = None, 0
+        if turn.body_is_due:
+            content, size = await self._content_of(turn)
         pool = self._pool
         if pool is None:
             pool = self._pool = self._what.open_pool()
         request = turn.request
-        common = self._entries_of(request.received_how)
-        call = Call(pool, self._app, request, common, self._root_path, content, size)
+        entries = self._entries_of(request.received_how)
+        call = Call(pool, self._app, request, entries, self._root_path, content, size)
         if not pool.submit(call.run):
             if content is not None:
                 content.close()
             await turn.answer(_too_busy(request.headers.get("accept")))
             return
         try:
-            said = await call.heard()
+            while (said := call.next()) is None:
+                await call.news()
             if type(said) is Response:
                 await turn.answer(said)
             else:
@@ -175,7 +173,7 @@ class _Hosting:
                     raise said
             said = await call.heard()
 
-    async def content_of(self, turn: Turn) -> tuple[BinaryIO, int]:
+    async def _content_of(self, turn: Turn) -> tuple[BinaryIO, int]:
         """Read a request's content; return it at its beginning, with its size in bytes.
 
         Raises TooLarge, RemoteError, ReadTimeout, ReadFailed.

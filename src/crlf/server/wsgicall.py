@@ -9,7 +9,8 @@ nobody is stopped.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from crlf.message.errors import CrlfError, Malformed
@@ -62,75 +63,87 @@ class FileWrapper:
             yield block
 
 
+class _Refused(Exception):
+    """The client's request cannot be put into an environ."""
+
+    def __init__(self, fault: Malformed) -> None:
+        super().__init__()
+        self.fault = fault
+
+
 class Call(Handover[Said]):
     """A request on its way through an application: `run` in a thread, heard on the loop.
 
-    common: entries of its environ, of its connection. content, size: what the request carries,
-    from its beginning; None for nothing.
+    entries: of its environ, those that its connection's have in common. content, size: what the
+    request carries, from its beginning; None for nothing.
     """
 
-    __slots__ = (
-        "_app", "_common", "_content", "_errors", "_has_said", "_head", "_open", "_request",
-        "_root_path", "_size", "is_handed_on",
-    )  # fmt: skip
+    is_handed_on = False  # the loop has it closed, once a file is out
+    _head: Head | None = None
+    _has_said = False  # the head, so that it is settled
+    _open: list[Callable[[], object]] | None = None  # what is to be closed, the last first
 
     def __init__(
         self,
         pool: WorkPool,
         app: Wsgi,
         request: Request,
-        common: Environ,
+        entries: Environ,
         root_path: str,
         content: BinaryIO | None,
         size: int,
     ) -> None:
-        super().__init__(pool)
-        self._app, self._request, self._common = app, request, common
+        self.pool = pool
+        self._said = deque()
+        self._app, self._request, self._entries = app, request, entries
         self._root_path, self._content, self._size = root_path, content, size
-        self._head: Head | None = None
-        self._has_said = False  # the head, so that it is settled
-        # What is to be closed, the last first; taken out by who closes it: list.pop is one step.
-        self._open: list[Callable[[], object]] = [] if content is None else [content.close]
-        self.is_handed_on = False  # the loop has it closed, once a file is out
-        self._errors = ErrorLog()
+        if content is not None:
+            self._open = [content.close]
 
     # -- in the thread
 
     def run(self) -> None:
         """Call the application and say what it says."""
+        errors = ErrorLog()
         try:
-            try:
-                environ = self._environ()
-            except Malformed as fault:  # the client's
-                self.say(fault)
-                return
+            environ = self._environ(errors)
             iterable = self._app(environ, self.start_response)
-            if (close := getattr(iterable, "close", None)) is not None:
-                self._open.append(close)
-            self._speak(iterable)
+            if type(iterable) is list:
+                self._say_list(iterable)
+            else:
+                if (close := getattr(iterable, "close", None)) is not None:
+                    self._open = [*(self._open or ()), close]
+                self._speak(iterable)
+        except _Refused as refused:
+            self.say(refused.fault)
         except BaseException as fault:
             self.say(_own(fault))
         finally:
-            if not self.is_handed_on or self.is_gone:
+            if self._open is not None and (not self.is_handed_on or self.is_gone):
                 self.close()
+            errors.flush()
 
     def close(self) -> None:
         """Close the iterable and the request's content, in a thread, each once."""
         while self._open:
             try:
-                self._open.pop()()
+                self._open.pop()()  # one step: another thread may be here as well
+            except IndexError:
+                return
             except BaseException as fault:
                 _log("an application failed in close()", fault)
-        self._errors.flush()
 
-    def _environ(self) -> Environ:
-        entries = request_entries(self._request, self._common.copy(), self._root_path)
-        if self._content is not None:
+    def _environ(self, errors: ErrorLog) -> Environ:
+        try:
+            entries = request_entries(self._request, self._entries.copy(), self._root_path)
+        except Malformed as fault:
+            raise _Refused(fault) from None
+        if self._content is None:
+            entries["wsgi.input"] = io.BytesIO()
+        else:
             entries["wsgi.input"] = self._content
             entries["CONTENT_LENGTH"] = str(self._size)
-        else:
-            entries["wsgi.input"] = io.BytesIO()
-        entries["wsgi.errors"] = self._errors
+        entries["wsgi.errors"] = errors
         entries["wsgi.early_hints"] = self.inform
         return entries
 
@@ -160,12 +173,10 @@ class Call(Handover[Said]):
 
     def _speak(self, iterable: Iterable[bytes]) -> None:
         """Say the response."""
-        if type(iterable) is list or type(iterable) is tuple:
-            if not self._has_said:
-                content = iterable[0] if len(iterable) == 1 else b"".join(iterable)
-                self._say_whole(self._settled(), content)
-                return
-        elif type(iterable) is FileWrapper and not self._has_said and self._say_file(iterable):
+        if type(iterable) is tuple:
+            self._say_list(iterable)
+            return
+        if type(iterable) is FileWrapper and not self._has_said and self._say_file(iterable):
             return
         whole = False  # all that Content-Length says has been said
         for piece in iterable:
@@ -189,6 +200,15 @@ class Call(Handover[Said]):
             self._say_whole(self._settled(), b"")
         elif not whole:
             self.say(END)
+
+    def _say_list(self, pieces: Sequence[bytes]) -> None:
+        """Say a response of which all is here already."""
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._has_said:
+            self._put_piece(content)
+            self.say(END)
+        else:
+            self._say_whole(self._settled(), content)
 
     def _settled(self) -> Head:
         """Return the head, which cannot be another from now on."""

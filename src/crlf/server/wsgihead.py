@@ -1,8 +1,8 @@
 """What an application says to start_response, made into the head of a response.
 
-Programs say the same few heads again and again, so those are kept, Content-Length apart. Its
-law: what could split a response, or is the connection's and not the response's, is the
-program's error, told where it was made; nothing of it goes out.
+Programs that are quick enough for it to count say the same few heads again and again, so those
+are kept. Its law: what could split a response, or is the connection's and not the response's, is
+the program's error, told where it was made; nothing of it goes out.
 """
 
 from __future__ import annotations
@@ -48,57 +48,48 @@ def build_head(status: object, fields: object) -> Head:
     """
     if type(status) is not str or type(fields) is not list:
         raise TypeError("start_response takes the status as str and the fields as a list")
+    key = status, tuple(fields)
+    try:
+        head = _heads.get(key)
+    except TypeError:  # a list among them, say; the careful way has words for it
+        head = None
+    if head is None:
+        head = _careful_head(status, fields)
+        size = sum(len(name) + len(value) for name, value in fields)
+        if size <= _LARGEST_HEAD and "set-cookie" not in head.headers:  # no visitor's own
+            if len(_heads) >= _MOST_HEADS:
+                _heads.clear()
+            _heads[key] = head
+    return head
+
+
+def _careful_head(status: str, fields: list[object]) -> Head:
+    found = _STATUS.fullmatch(status)
+    if found is None:
+        raise ValueError(f"{status!r:.80} is no status: three digits from 200, blank, reason is")
     length: str | None = None
     kept = []
     for field in fields:
         if type(field) is not tuple or len(field) != 2:
             raise TypeError(f"{field!r:.80} is no field: (name, value) is")
-        name = field[0]
-        if type(name) is str and len(name) == 14 and name.lower() == "content-length":
-            if length is not None and length != field[1]:
-                raise ValueError("two different Content-Length fields")
-            length = field[1]
-        else:
-            kept.append(field)
-    key = status, tuple(kept)
-    try:
-        known = _heads.get(key)
-    except TypeError:  # a list among them, say; the careful way has words for it
-        known = None
-    head = known or _careful_head(status, kept)
-    if known is None:
-        _keep(key, head)
-    return head if length is None else head._replace(length=_number(length))
-
-
-def _careful_head(status: str, fields: list[tuple[object, object]]) -> Head:
-    found = _STATUS.fullmatch(status)
-    if found is None:
-        raise ValueError(f"{status!r:.80} is no status: three digits from 200, blank, reason is")
-    for name, value in fields:
+        name, value = field
         if type(name) is not str or type(value) is not str:
             raise TypeError(f"names and values of fields are str: {name!r:.80}")
-        if name.lower() in HOP_BY_HOP:
+        lower = name.lower()
+        if lower in HOP_BY_HOP:
             raise ValueError(f"{name} is the server's to say (PEP 3333, Other HTTP Features)")
+        if lower != "content-length":
+            kept.append(field)
+        elif length is None:
+            length = value
+        elif length != value:
+            raise ValueError("two different Content-Length fields")
+    number = None if length is None else parse_digits(length)
+    if length is not None and number is None:
+        raise ValueError(f"Content-Length is {length!r:.40}, which is no number")
     try:
-        headers = Headers(fields)  # type: ignore[arg-type]  # pairs of str, as was just seen
+        headers = Headers(kept)
     except Malformed as fault:  # the program's doing, and none of the client's
         raise ValueError(fault.reason) from None
     status_code, reason = int(found[1]), found[2] or ""
-    return Head(status_code, headers, "" if reason == reason_of(status_code) else reason, None)
-
-
-def _keep(key: tuple[str, tuple[tuple[str, str], ...]], head: Head) -> None:
-    """Remember a head, unless it is one of many: long, or for one visitor."""
-    size = sum(len(name) + len(value) for name, value in head.headers.fields)
-    if size <= _LARGEST_HEAD and "set-cookie" not in head.headers:
-        if len(_heads) >= _MOST_HEADS:
-            _heads.clear()
-        _heads[key] = head
-
-
-def _number(text: object) -> int:
-    number = parse_digits(text) if type(text) is str else None
-    if number is None:
-        raise ValueError(f"Content-Length is {text!r:.40}, which is no number")
-    return number
+    return Head(status_code, headers, "" if reason == reason_of(status_code) else reason, number)
