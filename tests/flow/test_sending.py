@@ -37,10 +37,11 @@ from crlf.message.errors import (
     WriteTimeout,
 )
 from crlf.message.request import Request
-from crlf.net.aiostream import AioStream, Sweep
+from crlf.net.aiostream import AioStream
 from crlf.net.loops import new_loop
 from crlf.net.memorystream import Shape
 from crlf.net.scripted import END, STALL, Fault, Item, ScriptedNetwork, ScriptedStream
+from crlf.net.sweep import Sweep
 from crlf.rules.cookiejar import CookieJar
 from crlf.rules.deadlines import Timeout
 from crlf.rules.ledger import PoolLimits

@@ -4,7 +4,8 @@ Two things make it fast. A flow that waits here is resumed inside data_received 
 the same turn of the loop, instead of through a future and a second turn. And no wait has a
 timer: a sweep looks at all waiting streams a few times a second, or as soon as the nearest
 deadline says. Writes go to the kernel at once; what it does not take is waited for, so that
-a write which has returned is out of our hands.
+a write which has returned is out of our hands. One Task may wait here to read while others wait
+to write: these have futures, since whoever waits for room is slow anyway.
 """
 
 from __future__ import annotations
@@ -13,92 +14,31 @@ import asyncio
 import contextvars
 import os
 import sys
-import time
 from collections.abc import Callable, Generator
 from typing import cast
 
 from crlf.message.errors import (
     ReadFailed,
     ReadTimeout,
-    TimedOut,
+    TransportError,
     WriteFailed,
     WriteTimeout,
 )
+from crlf.net.aiosendfile import Sending
+from crlf.net.blocking import shown_address
+from crlf.net.names import reason_of
+from crlf.net.sendfile import CAN_SEND_FILES, is_unsuited, send_some, write_pieces
+from crlf.net.sweep import NEVER, Sweep
 from crlf.ports import StreamFacts
 
-_LOOK = 0.25  # seconds between two looks of the sweep; a far deadline may be late by as much
-_NEVER = float("inf")
 _TURN = 1024 * 1024  # bytes written without waiting, after which other connections have a turn
 _PULLED = 64 * 1024  # bytes taken from the kernel when somebody asks whether there are any
 _MOST_BUFFERED = 256 * 1024  # bytes that wait for a reader before the peer is asked to pause
-
-
-class Sweep:
-    """Every stream of one loop, every bell's wait, and one timer for all of their deadlines."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._streams: set[AioStream] = set()
-        self._waits: dict[asyncio.Future[bool], float] = {}  # a future -> when it becomes False
-        self._timer: asyncio.TimerHandle | None = None
-        self.next_look = _NEVER
-
-    def add(self, stream: AioStream) -> None:
-        """Look after a stream from now on."""
-        self._streams.add(stream)
-        if self._timer is None:
-            self._look_at(time.monotonic() + _LOOK)
-
-    def drop(self, stream: AioStream) -> None:
-        """Forget a stream."""
-        self._streams.discard(stream)
-        if not self._streams and not self._waits and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self.next_look = _NEVER
-
-    def watch(self, wait: asyncio.Future[bool], deadline: float) -> None:
-        """Give a future the value False when its deadline has passed."""
-        self._waits[wait] = deadline
-        if self._timer is None:
-            self._look_at(min(deadline, time.monotonic() + _LOOK))
-        elif deadline < self.next_look:
-            self.hasten(deadline)
-
-    def forget(self, wait: asyncio.Future[bool]) -> None:
-        """Watch a future no longer."""
-        del self._waits[wait]
-
-    def hasten(self, deadline: float) -> None:
-        """Look no later than a deadline."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._look_at(deadline)
-
-    def _look_at(self, moment: float) -> None:
-        self.next_look = moment
-        self._timer = self._loop.call_later(max(0.0, moment - time.monotonic()), self._look)
-
-    def _look(self) -> None:
-        now = time.monotonic()
-        for stream in [late for late in self._streams if late.deadline <= now]:
-            stream.expire()
-        for wait in [late for late, deadline in self._waits.items() if deadline <= now]:
-            if not wait.done():
-                wait.set_result(False)
-        if self._streams or self._waits:
-            nearest = min(
-                min((stream.deadline for stream in self._streams), default=_NEVER),
-                min((at for wait, at in self._waits.items() if not wait.done()), default=_NEVER),
-            )
-            self._look_at(max(now + 0.001, min(now + _LOOK, nearest)))
-        else:
-            self._timer = None
-            self.next_look = _NEVER
+_NOBODY: set[asyncio.Future[bool]] = set()  # stays empty; an idle connection needs none of its own
 
 
 class AioStream(asyncio.Protocol):
-    """A TCP or unix connection on an event loop; also the thing its flow waits on.
+    """A TCP or unix connection on an event loop; also the thing that a reading flow waits on.
 
     To its Task it looks like a future (asyncio's duck type: `_asyncio_future_blocking`,
     add_done_callback, result, cancel), so that `_wake` can step the Task directly.
@@ -106,9 +46,11 @@ class AioStream(asyncio.Protocol):
 
     __slots__ = (
         "_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_descriptor", "_ended",
-        "_failure", "_late", "_loop", "_paused", "_pieces", "_reading_paused", "_said_end",
-        "_serve", "_size", "_sweep", "_taken", "_transport", "deadline", "facts",
+        "_failure", "_late", "_loop", "_on_end", "_paused", "_pieces", "_reading_paused",
+        "_said_end", "_sending", "_serve", "_size", "_sweep", "_taken", "_transport", "_writers",
+        "deadline", "facts",
     )  # fmt: skip
+    sends_files = CAN_SEND_FILES
 
     def __init__(
         self,
@@ -134,7 +76,10 @@ class AioStream(asyncio.Protocol):
         self._cancelled = False
         self._late = False
         self._said_end = False
-        self.deadline = _NEVER
+        self._on_end: Callable[[], object] | None = None
+        self._sending: Sending | None = None
+        self._writers: set[asyncio.Future[bool]] = _NOBODY  # they wait until everything is out
+        self.deadline = NEVER  # of who reads
         self.facts = StreamFacts()
 
     # -- what the loop calls
@@ -147,8 +92,8 @@ class AioStream(asyncio.Protocol):
         if connected is not None and sys.platform != "win32":
             self._descriptor = connected.fileno()
         self.facts = StreamFacts(
-            _address(transport.get_extra_info("peername")),
-            _address(transport.get_extra_info("sockname")),
+            shown_address(transport.get_extra_info("peername")),
+            shown_address(transport.get_extra_info("sockname")),
         )
         self._sweep.add(self)
         if self._serve is not None:
@@ -168,7 +113,9 @@ class AioStream(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Note the end; writing may go on."""
         self._ended = True
-        if self._callback is not None and not self._paused:
+        if self._on_end is not None:
+            self._tell_end()
+        if self._callback is not None:
             self._wake()
         return True
 
@@ -178,9 +125,11 @@ class AioStream(asyncio.Protocol):
         if self._failure is None and not (exc is None and self._ended):
             self._failure = str(exc) if exc is not None else "connection closed"
         self._ended = True
-        self._paused = False
         self._transport = None
         self._descriptor = -1
+        self._let_writers_go()
+        if self._on_end is not None:
+            self._tell_end()
         if self._callback is not None:
             self._wake()
 
@@ -191,13 +140,12 @@ class AioStream(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Note that everything written is out."""
         self._paused = False
-        if self._callback is not None:
-            # Not at once: the transport that calls this has not finished with itself yet.
-            self._loop.call_soon(self._wake)
+        for waiting in self._writers:
+            _set(waiting)
 
     def expire(self) -> None:
         """Tell the waiting flow that its deadline has passed."""
-        self.deadline = _NEVER
+        self.deadline = NEVER
         if self._callback is not None:
             self._late = True
             self._wake()
@@ -211,7 +159,7 @@ class AioStream(asyncio.Protocol):
                 if self._failure is None:
                     return b""
                 raise ReadFailed(f"connection lost: {self._failure}", phase="read")
-            await self._until(deadline, ReadTimeout, "nothing arrived in time", "read")
+            await self._until(deadline)
         pieces = self._pieces
         if len(pieces) == 1:
             data = pieces.pop()
@@ -229,18 +177,65 @@ class AioStream(asyncio.Protocol):
         """Send data; return when the kernel has all of it."""
         transport = self._transport
         if transport is None or self._said_end or transport.is_closing():
-            why = self._failure or "we ended it"
-            raise WriteFailed(f"cannot send: {why}", phase="write")
+            raise self._cannot_send()
+        if self._sending is not None:
+            raise RuntimeError("a write in the midst of a file: let one task send at a time")
         transport.write(data)
         self._taken += len(data)
         if self._taken > _TURN:
             self._taken = 0
             if not self._paused:
                 await asyncio.sleep(0)
-        while self._paused:
-            await self._until(deadline, WriteTimeout, "the peer does not read", "write")
-            if self._failure is not None:
-                raise WriteFailed(f"connection lost: {self._failure}", phase="write")
+        if self._paused:
+            await self._until_out(deadline)
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Let the kernel send so many bytes of an open file; see Stream."""
+        if self._paused:
+            await self._until_out(deadline_of())
+        if self.sends_files:
+            offset, count = await self._send_by_kernel(descriptor, offset, count, deadline_of)
+        await write_pieces(self, descriptor, offset, count, deadline_of)
+
+    async def _send_by_kernel(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> tuple[int, int]:
+        """Send a file; return offset and count of what is left, if it is not one to be sent so."""
+        try:
+            while count:
+                transport = self._transport
+                if transport is None or self._said_end or transport.is_closing():
+                    raise self._cannot_send()
+                if self._sending is not None:
+                    raise RuntimeError("two files at once: let one task send at a time")
+                try:
+                    sent = send_some(self._descriptor, descriptor, offset, count)
+                except (BlockingIOError, InterruptedError):
+                    sent = 0
+                offset, count = offset + sent, count - sent
+                self._taken += sent
+                if self._taken > _TURN:
+                    self._taken = 0
+                    await asyncio.sleep(0)
+                elif count:
+                    rest = Sending(self._loop, self._sweep, descriptor, offset, count, deadline_of)
+                    self._sending = rest
+                    try:
+                        in_time = await rest.finish(self._descriptor)
+                    finally:
+                        self._sending = None
+                        offset, count = rest.offset, rest.left
+                    if not in_time:
+                        raise WriteTimeout("the peer does not read", phase="write")
+        except OSError as fault:
+            if isinstance(fault, TransportError):
+                raise
+            if not is_unsuited(fault):
+                self._failure = self._failure or reason_of(fault)
+                raise WriteFailed(f"connection lost: {self._failure}", phase="write") from None
+        return offset, count
 
     async def end(self, deadline: float | None) -> None:
         """Say that we send no more; reading goes on."""
@@ -261,6 +256,7 @@ class AioStream(asyncio.Protocol):
         self._descriptor = -1
         self._pieces.clear()
         self._size = 0
+        self._let_writers_go()
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
@@ -292,15 +288,21 @@ class AioStream(asyncio.Protocol):
             self._ended = True
         return True
 
-    async def _until(
-        self, deadline: float | None, late: type[TimedOut], why: str, phase: str
-    ) -> None:
-        """Wait for the next event of any kind. Raises `late` when the deadline passes first.
+    def on_end(self, callback: Callable[[], object] | None) -> None:
+        """Call back once when the peer has closed its side, or the connection is gone."""
+        self._on_end = callback
+        if callback is not None and self._ended:
+            self._tell_end()
+
+    # -- waiting
+
+    async def _until(self, deadline: float | None) -> None:
+        """Wait for the next thing to read. Raises ReadTimeout when the deadline passes first.
 
         RuntimeError when another Task waits already: that one would never be woken again.
         """
         if self._callback is not None:
-            raise RuntimeError("two tasks wait for one connection: let one of them read and write")
+            raise RuntimeError("two tasks wait for one connection: let one of them read")
         if deadline is not None:
             self.deadline = deadline
             if deadline < self._sweep.next_look:
@@ -308,10 +310,45 @@ class AioStream(asyncio.Protocol):
         try:
             await self
         finally:
-            self.deadline = _NEVER
+            self.deadline = NEVER
         if self._late:
             self._late = False
-            raise late(why, phase=phase)
+            raise ReadTimeout("nothing arrived in time", phase="read")
+
+    async def _until_out(self, deadline: float | None) -> None:
+        """Wait until the kernel has everything. Raises WriteTimeout, WriteFailed."""
+        while self._paused:
+            waiting: asyncio.Future[bool] = self._loop.create_future()
+            if self._writers is _NOBODY:
+                self._writers = set()
+            self._writers.add(waiting)
+            if deadline is not None:
+                self._sweep.watch(waiting, deadline)
+            try:
+                in_time = await waiting
+            finally:
+                self._writers.discard(waiting)
+                self._sweep.forget(waiting)
+            if not in_time:
+                raise WriteTimeout("the peer does not read", phase="write")
+        if self._failure is not None:
+            raise WriteFailed(f"connection lost: {self._failure}", phase="write")
+
+    def _let_writers_go(self) -> None:
+        """Tell who waits to write that the connection is gone."""
+        self._paused = False
+        for waiting in self._writers:
+            _set(waiting)
+        if self._sending is not None:
+            self._sending.fail(self._cannot_send())
+
+    def _cannot_send(self) -> WriteFailed:
+        return WriteFailed(f"cannot send: {self._failure or 'we ended it'}", phase="write")
+
+    def _tell_end(self) -> None:
+        callback, self._on_end = self._on_end, None
+        if callback is not None:
+            callback()
 
     # -- what the waiting Task sees: a future
 
@@ -351,7 +388,6 @@ class AioStream(asyncio.Protocol):
                 self._context.run(callback, self)
 
 
-def _address(name: object) -> tuple[str, int] | None:
-    if isinstance(name, tuple) and len(name) >= 2:
-        return str(name[0]), int(name[1])
-    return None
+def _set(waiting: asyncio.Future[bool]) -> None:
+    if not waiting.done():
+        waiting.set_result(True)

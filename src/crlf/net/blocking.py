@@ -60,6 +60,7 @@ class BlockingStream:
         "_timed_by_kernel",
         "_write_timer",
         "facts",
+        "sends_files",
     )
 
     def __init__(self, connected: socket.socket, facts: StreamFacts | None = None) -> None:
@@ -67,6 +68,7 @@ class BlockingStream:
         self._socket = connected
         # A socket that was patched (gevent) waits elsewhere, and must know of the timer.
         self._timed_by_kernel = _KERNEL_TIMERS and isinstance(connected, _socket.socket)
+        self.sends_files = self._timed_by_kernel and hasattr(os, "sendfile")
         self._lost = (
             ""  # why the connection broke: the kernel says so once, and then calls it an end
         )
@@ -109,6 +111,26 @@ class BlockingStream:
         if sent < len(data):
             self._write_rest(memoryview(data)[sent:], deadline, began)
 
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Let the kernel send so many bytes of an open file; see Stream."""
+        from crlf.net.sendfile import is_unsuited, send_some, write_pieces  # few send files
+
+        while count and self.sends_files and self._timed_by_kernel:
+            began, deadline = monotonic(), deadline_of()
+            if deadline is not None and self._write_timer > (deadline - began) * _LATE:
+                self._set_write_timer(deadline, began)
+            try:
+                sent = send_some(self._socket.fileno(), descriptor, offset, count)
+            except OSError as fault:
+                if is_unsuited(fault) and self._socket.fileno() >= 0:
+                    break
+                self._check_write(fault, deadline, began)
+            else:
+                offset, count = offset + sent, count - sent
+        await write_pieces(self, descriptor, offset, count, deadline_of)
+
     async def end(self, deadline: float | None) -> None:
         """Say that we send no more; reading goes on."""
         with suppress(OSError):  # gone already, which says the same
@@ -133,6 +155,14 @@ class BlockingStream:
         poll = _POLL()
         poll.register(number, select.POLLIN)
         return bool(poll.poll(0))
+
+    def on_end(self, callback: Callable[[], object] | None) -> None:
+        """Call back if the peer has closed its side by now: later there is nobody who could."""
+        if callback is not None and self.has_arrived():
+            with suppress(OSError):
+                if self._socket.recv(1, socket.MSG_PEEK):
+                    return
+            callback()
 
     # -- what happens when the first call was not enough
 

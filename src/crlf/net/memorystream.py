@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 
 from crlf.message.errors import ReadFailed, ReadTimeout, WriteFailed, WriteTimeout
 from crlf.net.aio import AioBell
 from crlf.net.privateloop import PrivateLoop
 from crlf.net.scripted import UNENCRYPTED, Fault
+from crlf.net.sendfile import write_pieces
 from crlf.ports import StreamFacts
 from crlf.values import frozen
 
@@ -43,8 +45,8 @@ class Way:
     """One direction of a connection: a bounded buffer, and how it ends."""
 
     __slots__ = (
-        "bell", "carried", "chunks", "is_ended", "is_swallowing", "is_unread", "lost", "opposite",
-        "shape", "size",
+        "bell", "carried", "chunks", "is_ended", "is_swallowing", "is_unread", "lost", "on_end",
+        "opposite", "shape", "size",
     )  # fmt: skip
     opposite: Way
 
@@ -58,6 +60,7 @@ class Way:
         self.is_unread = False  # the reader has gone
         self.is_swallowing = False  # what is written goes nowhere, and ends nothing
         self.lost = ""  # why the connection broke; the reader learns of it after the chunks
+        self.on_end: Callable[[], object] | None = None  # the reader's; told when it is so far
 
     @property
     def room(self) -> int:
@@ -87,6 +90,7 @@ class Way:
         else:
             self.is_swallowing = True
             self.is_ended = fault is Fault.END
+            self.tell_end()
 
     def take(self) -> bytes:
         """Give the reader what is here, if it is not too much for one piece."""
@@ -106,18 +110,27 @@ class Way:
     def end(self) -> None:
         """Let nothing come after what is under way."""
         self.is_ended = self.is_ended or not self.is_swallowing
+        self.tell_end()
         self.bell.ring()
 
     def lose(self, why: str) -> None:
         """Break. What is under way still arrives."""
         self.lost = self.lost or why
+        self.tell_end()
         self.bell.ring()
+
+    def tell_end(self) -> None:
+        """Tell who wants to know that nothing more comes, if that is so."""
+        if self.on_end is not None and (self.is_ended or self.lost):
+            callback, self.on_end = self.on_end, None
+            callback()
 
 
 class MemoryStream:
     """One end of a connection in memory, for flows on an event loop."""
 
     __slots__ = ("_incoming", "_is_closed", "_outgoing", "_twin", "facts")
+    sends_files = False
 
     def __init__(self, incoming: Way, outgoing: Way) -> None:
         self._incoming = incoming
@@ -171,6 +184,12 @@ class MemoryStream:
                     seconds=seconds,
                 )
 
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Read so many bytes of an open file and send them; see Stream."""
+        await write_pieces(self, descriptor, offset, count, deadline_of)
+
     async def end(self, deadline: float | None) -> None:
         """Say that we send no more; reading goes on."""
         self._outgoing.end()
@@ -191,7 +210,7 @@ class MemoryStream:
             outgoing.end()
         incoming.is_unread = True
         incoming.chunks.clear()
-        incoming.bell.ring()
+        incoming.end()
 
     def reset(self) -> None:
         """Break the connection, as a peer that crashed does; what is under way is lost."""
@@ -204,6 +223,14 @@ class MemoryStream:
         """Whether a read would return at once."""
         way = self._incoming
         return bool(way.chunks or way.lost or way.is_ended or self._is_closed)
+
+    def on_end(self, callback: Callable[[], object] | None) -> None:
+        """Call back once when the peer has closed its side, or the connection is gone."""
+        way = self._incoming
+        way.on_end = callback
+        if self._is_closed:
+            way.end()
+        way.tell_end()
 
     def pretend_tls(self) -> None:
         """Let both ends say that they are encrypted."""
@@ -232,6 +259,7 @@ class DrivenStream:
     """The client's end of a connection whose server lives on a private loop; never suspends."""
 
     __slots__ = ("_end", "_loop", "facts")
+    sends_files = False
 
     def __init__(self, end: MemoryStream, loop: PrivateLoop) -> None:
         self._end = end
@@ -246,6 +274,12 @@ class DrivenStream:
         """Hand data over, running the loop while there is no room for it."""
         self._loop.run(self._end.write(data, deadline))
 
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Read so many bytes of an open file and send them; see Stream."""
+        await write_pieces(self, descriptor, offset, count, deadline_of)
+
     async def end(self, deadline: float | None) -> None:
         """Say that we send no more; reading goes on."""
         self._loop.call(self._end._outgoing.end)
@@ -257,6 +291,10 @@ class DrivenStream:
     def has_arrived(self) -> bool:
         """Whether a read would return at once, when the server has done what it can do now."""
         return self._loop.run(self._look())
+
+    def on_end(self, callback: Callable[[], object] | None) -> None:
+        """Call back once when the server has ended, as far as its loop is run."""
+        self._loop.call(lambda: self._end.on_end(callback))
 
     async def _look(self) -> bool:
         await asyncio.sleep(0)

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TypeVar
 
 from crlf.message.errors import ReadFailed, ReadTimeout, WriteFailed, WriteTimeout
+from crlf.net.sendfile import write_pieces
 from crlf.ports import (
     DEFAULT_SOCKETS,
     SocketSettings,
@@ -85,6 +86,8 @@ class ScriptedStream:
     written: all that was taken. reads, writes: how often each was called.
     """
 
+    sends_files = False
+
     def __init__(
         self,
         script: Iterable[Item] = (),
@@ -106,6 +109,7 @@ class ScriptedStream:
         self.writes = 0
         self.is_ended = False
         self.is_closed = False
+        self._on_end: Callable[[], object] | None = None
 
     def play(self, *items: Item) -> None:
         """Let more happen, after the rest of the script."""
@@ -123,9 +127,11 @@ class ScriptedStream:
                     return self._first_piece(item)
             elif item is Fault.END:
                 self._script.appendleft(item)
+                self._tell_end()
                 return b""
             elif item is Fault.RESET:
                 self._script.appendleft(item)
+                self._tell_end()
                 raise ReadFailed("connection lost: Connection reset by peer", phase="read")
             elif item is Fault.STALL:
                 break
@@ -170,6 +176,12 @@ class ScriptedStream:
             seconds=seconds,
         )
 
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Read so many bytes of an open file and send them; see Stream."""
+        await write_pieces(self, descriptor, offset, count, deadline_of)
+
     async def end(self, deadline: float | None) -> None:
         """Note that we send no more."""
         self.is_ended = True
@@ -187,6 +199,17 @@ class ScriptedStream:
         return bool(self._script) and (
             isinstance(self._script[0], bytes) or self._script[0] in (Fault.END, Fault.RESET)
         )
+
+    def on_end(self, callback: Callable[[], object] | None) -> None:
+        """Call back once a read has come to the peer's end, or at once if it is what comes next."""
+        self._on_end = callback
+        if self.is_closed or (self._script and self._script[0] in (Fault.END, Fault.RESET)):
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        callback, self._on_end = self._on_end, None
+        if callback is not None:
+            callback()
 
 
 class ScriptedNetwork:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
+from crlf.net.sendfile import write_pieces
 from crlf.ports import (
     DEFAULT_SOCKETS,
     Bell,
@@ -45,6 +46,7 @@ class TappedStream:
     """A stream whose bytes are told to a listener."""
 
     __slots__ = ("_is_open", "_listener", "_now", "facts", "inner", "number")
+    sends_files = False  # the kernel tells nobody what it sends
 
     def __init__(
         self, inner: Stream, number: int, listener: Listener, now: Callable[[], float]
@@ -67,6 +69,12 @@ class TappedStream:
         await self.inner.write(data, deadline)
         self._listener(Event("sent", self.number, self._now(), data))
 
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Read so many bytes of an open file and send them; see Stream."""
+        await write_pieces(self, descriptor, offset, count, deadline_of)
+
     async def end(self, deadline: float | None) -> None:
         """Say that we send no more."""
         await self.inner.end(deadline)
@@ -81,6 +89,10 @@ class TappedStream:
     def has_arrived(self) -> bool:
         """Whether a read would return at once."""
         return self.inner.has_arrived()
+
+    def on_end(self, callback: Callable[[], object] | None) -> None:
+        """Call back once when the peer is done; see Stream."""
+        self.inner.on_end(callback)
 
 
 class TapNetwork:

@@ -8,6 +8,7 @@ end is an end only when the peer says so (close_notify), and we say so before ou
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
@@ -20,7 +21,9 @@ from crlf.message.errors import (
     WriteFailed,
     WriteTimeout,
 )
+from crlf.net.sendfile import write_pieces
 from crlf.net.trust import client_context, has_context, reason_of, refusal, server_context
+from crlf.net.x509 import subject_of
 from crlf.ports import InThread, Stream, TlsFacts, TlsSettings
 from crlf.values import replace
 
@@ -38,6 +41,7 @@ class TlsStream:
         "_broken", "_ended", "_failure", "_incoming", "_inner", "_outgoing", "_pieces", "_said_end",
         "_tls", "facts",
     )  # fmt: skip
+    sends_files = False  # the kernel would have to encrypt them
 
     def __init__(
         self, inner: Stream, context: ssl.SSLContext, hostname: bytes | None, *, at_server: bool
@@ -51,7 +55,7 @@ class TlsStream:
         self._pieces: list[bytes] = []  # decrypted, and not read yet
         self._ended = False  # by the peer
         self._failure: ReadFailed | None = None  # what the next read raises
-        self._broken = False  # a record may have been sent in part, so no other may follow
+        self._broken = False  # a record was sent in part, so no other may follow
         self._said_end = False
         self.facts = inner.facts
 
@@ -83,15 +87,7 @@ class TlsStream:
                 await self._flush(deadline)
             raise TlsFailed(refusal(fault, hostname), phase="tls") from fault
         self._decrypt()  # what came along with the last of the handshake
-        cipher = self._tls.cipher()
-        self.facts = replace(
-            self._inner.facts,
-            tls=TlsFacts(
-                self._tls.version() or "",
-                cipher[0] if cipher else "",
-                self._tls.selected_alpn_protocol(),
-            ),
-        )
+        self.facts = replace(self._inner.facts, tls=_facts_of(self._tls))
 
     def _try_handshake(self) -> bool:
         try:
@@ -133,6 +129,12 @@ class TlsStream:
                 raise WriteFailed(f"TLS takes no more: {why}", phase="write") from None
             rest = rest[taken:]
             await self._flush(deadline)
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Read so many bytes of an open file and send them; see Stream."""
+        await write_pieces(self, descriptor, offset, count, deadline_of)
 
     async def end(self, deadline: float | None) -> None:
         """Send close_notify, and let the stream below end; reading goes on."""
@@ -183,6 +185,16 @@ class TlsStream:
                 raise RuntimeError("a stream said that something has arrived, and then waited")
         return True
 
+    def on_end(self, callback: Callable[[], object] | None) -> None:
+        """Call back once when the connection below has ended, at once if the peer said goodbye.
+
+        A close_notify that is not read yet is no end; peers close the connection after theirs.
+        """
+        if callback is not None and (self._ended or self._failure is not None):
+            callback()
+            callback = None
+        self._inner.on_end(callback)
+
     # -- the two buffers
 
     def _take(self, data: bytes) -> None:
@@ -214,11 +226,17 @@ class TlsStream:
             self._failure = ReadFailed(f"TLS broke: {reason_of(fault)}")
 
     async def _flush(self, deadline: float | None) -> None:
-        """Send what OpenSSL has written."""
+        """Send what OpenSSL has written.
+
+        One Task may be here for what it reads while another is for what it writes: each hands
+        down whole records, so that they stay in order.
+        """
         if self._outgoing.pending:
-            self._broken = True
-            await self._inner.write(self._outgoing.read(), deadline)
-            self._broken = False
+            try:
+                await self._inner.write(self._outgoing.read(), deadline)
+            except BaseException:
+                self._broken = True
+                raise
 
 
 async def start_client_tls(
@@ -264,6 +282,19 @@ async def start_server_tls(
         stream.close()
         raise
     return begun
+
+
+def _facts_of(tls: ssl.SSLObject) -> TlsFacts:
+    """Say what was agreed on, and at a server who the client has proved to be."""
+    cipher = tls.cipher()
+    shown = tls.getpeercert() if tls.server_side else None
+    return TlsFacts(
+        tls.version() or "",
+        cipher[0] if cipher else "",
+        tls.selected_alpn_protocol(),
+        subject_of(shown) if shown else None,
+        tls.getpeercert(True) if shown else None,
+    )
 
 
 def server_name(hostname: str) -> bytes:
