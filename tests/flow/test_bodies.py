@@ -60,8 +60,11 @@ class Source:
 class Sink:
     """Keeps what is sent; breaks when it is told to."""
 
+    sends_files = False
+
     def __init__(self, breaks_at: int | None = None) -> None:
         self.sent: list[Part] = []
+        self.files: list[tuple[int, int, int]] = []
         self.flushed = 0
         self.breaks_at = breaks_at
 
@@ -72,6 +75,12 @@ class Sink:
         if self.flushed == self.breaks_at:
             raise WriteFailed("gone")
         self.flushed += 1
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        await self.flush(deadline_of())
+        self.files.append((descriptor, offset, count))
 
     @property
     def content(self) -> bytes:

@@ -8,11 +8,11 @@ is closed on every way out, also when a thread still reads it as the flow is can
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 from crlf.flow.connection import PIECE
-from crlf.message.body import Body
+from crlf.message.body import Body, FileBody, Span
 from crlf.message.errors import ProtocolError, TooLarge, TransportError
 from crlf.message.headers import Headers
 from crlf.ports import InThread
@@ -31,10 +31,19 @@ class PartSource(Protocol):
 
 
 class PartSink(Protocol):
-    """The side of a connection that takes them: `send` queues, `flush` writes."""
+    """The side of a connection that takes them: `send` queues, `flush` writes.
 
+    sends_files: whether content of the present message may go by `send_file`, which flushes
+    first.
+    """
+
+    @property
+    def sends_files(self) -> bool: ...
     def send(self, part: Part) -> None: ...
     async def flush(self, deadline: float | None) -> None: ...
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: DeadlineOf
+    ) -> None: ...
 
 
 class Content:
@@ -109,7 +118,8 @@ async def send_body(
 ) -> None:
     """Send a message's content and its end; the head has gone before.
 
-    A body that reads files is asked for its pieces in a thread, one that waits is waited for,
+    Files go from disk to the connection without passing here, where it takes them so. Otherwise
+    a body that reads files is asked for its pieces in a thread, one that waits is waited for,
     any other is asked here. It is closed on every way out.
 
     Raises what the body raises, TypeError for a piece that is not bytes, LocalError when it is
@@ -117,10 +127,10 @@ async def send_body(
     """
     if body.waits:
         await _send_waiting(connection, body, deadline_of)
-    elif body.reads_files:
+    elif body.reads_files and not _is_at_hand(connection, body):
         await _send_from_thread(connection, body, deadline_of, in_thread)
     else:
-        pieces = body.chunks()
+        pieces = _pieces_of(connection, body)
         try:
             for piece in pieces:
                 await _send_piece(connection, piece, deadline_of)
@@ -131,8 +141,28 @@ async def send_body(
     await connection.flush(deadline_of())
 
 
+def _is_at_hand(connection: PartSink, body: Body) -> bool:
+    """Tell whether a body is one open file that the connection takes as it is.
+
+    That needs no thread: the kernel may wait for a disk in either, and it reads ahead.
+    """
+    return isinstance(body, FileBody) and connection.sends_files and body.span() is not None
+
+
+def _pieces_of(connection: PartSink, body: Body) -> Iterator[object]:
+    """Ask a body for its pieces, with files as they are where the connection takes them so."""
+    spans = getattr(body, "spans", None)
+    if spans is None or not connection.sends_files:
+        return body.chunks()
+    pieces: Iterator[object] = spans()
+    return pieces
+
+
 async def _send_piece(connection: PartSink, piece: object, deadline_of: DeadlineOf) -> None:
     """Send a piece; a large one in several, so that each has a deadline of its own."""
+    if type(piece) is Span:
+        await connection.send_file(*piece, deadline_of)
+        return
     data = _as_bytes(piece)
     if len(data) <= PIECE:
         connection.send(Data(data))
@@ -158,7 +188,7 @@ async def _send_waiting(connection: PartSink, body: Body, deadline_of: DeadlineO
 async def _send_from_thread(
     connection: PartSink, body: Body, deadline_of: DeadlineOf, in_thread: InThread
 ) -> None:
-    pieces = body.chunks()
+    pieces = _pieces_of(connection, body)
 
     def close() -> None:
         close_if_it_can(pieces)
@@ -166,7 +196,7 @@ async def _send_from_thread(
 
     lent = Lent(close)
 
-    def read() -> bytes | None:
+    def read() -> object:
         return next(pieces, None)
 
     try:

@@ -74,6 +74,24 @@ class Connection(Generic[E]):
         if data:
             await self.stream.write(data, deadline)
 
+    @property
+    def sends_files(self) -> bool:
+        """Whether content of our present message may be sent by `send_file`, from a file."""
+        return self.stream.sends_files and self.engine.may_send_beside
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Send what the engine has written, then so many bytes of an open file beside it.
+
+        Raises WriteTimeout, WriteFailed, LocalError for more than Content-Length, and for a file
+        that is shorter: then the message has no end any more.
+        """
+        await self.flush(deadline_of())
+        self.engine.send_beside(count)
+        if not self.engine.drops_content:
+            await self.stream.send_file(descriptor, offset, count, deadline_of)
+
     def close(self) -> None:
         """Let go of the stream at once."""
         self.stream.close()

@@ -7,6 +7,8 @@ an error, never half of one taken for the whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from crlf.flow.bodies import read_whole, refuse_over, send_body
 from crlf.flow.budget import Budget
 from crlf.flow.connection import PIECE, Connection, write_large
@@ -20,6 +22,7 @@ from crlf.wire.h1.client import ClientEngine
 from crlf.wire.parts import Part, RequestHead, ResponseHead
 
 ClientConnection = Connection[ClientEngine]
+_DEAF = 4 * 1024 * 1024  # bytes of a file that are sent before we look for an early answer
 _CONTINUE_WAIT = 1.0  # seconds; RFC 9110 10.1.1 wants no client to wait for ever, curl waits 1
 
 
@@ -103,8 +106,26 @@ class _Watched:
 
         Raises _Unwanted, RemoteError, WriteTimeout, WriteFailed, ReadFailed.
         """
+        await self._connection.flush(deadline)
+        await self._listen()
+
+    @property
+    def sends_files(self) -> bool:
+        """Whether `send_file` may be called."""
+        return self._connection.sends_files
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Let the kernel send so many bytes of a file, and look now and then as `flush` does."""
+        for start in range(0, count, _DEAF):
+            await self._connection.send_file(
+                descriptor, offset + start, min(_DEAF, count - start), deadline_of
+            )
+            await self._listen()
+
+    async def _listen(self) -> None:
         connection = self._connection
-        await connection.flush(deadline)
         while self.head is None and connection.stream.has_arrived():
             await connection.fill(self._budget.read())
             self.head = _final_head(connection, self._budget)

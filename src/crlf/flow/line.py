@@ -6,6 +6,7 @@ read, or, where an answer is under way already, in a cut that shows that somethi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from crlf.flow.bodies import let_go, send_body
@@ -62,6 +63,22 @@ class Carrier:
             self.is_broken = True
             raise
 
+    @property
+    def sends_files(self) -> bool:
+        """Whether `send_file` may be called."""
+        return self._connection.sends_files
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        """Let the kernel send so many bytes of a file; see Connection."""
+        try:
+            await self._connection.send_file(descriptor, offset, count, deadline_of)
+        except TransportError:
+            self.is_broken = True
+            raise
+        self.size += count
+
 
 class Line:
     """One client's connection, while it lasts.
@@ -82,7 +99,9 @@ class Line:
         self.connection = Connection(stream, self.engine)
         facts = stream.facts
         scheme = "http" if facts.tls is None else "https"
-        self.where = Received(scheme, facts.peer, facts.local, facts.tls, terms.draining)
+        self.where = Received(
+            scheme, facts.peer, facts.local, facts.tls, terms.draining, None, terms.counts
+        )
         self.is_idle = False
         self.is_cut = False  # by us, so that the peer sees that something is missing
         self.files: Files | None = None  # the uploads of the present request

@@ -9,11 +9,13 @@ for, from `chunks_async()`; exactly one of the two is there.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import BinaryIO, Protocol
+from io import BufferedRandom, BufferedReader, FileIO
+from typing import BinaryIO, NamedTuple, Protocol
 
 from crlf.message.errors import LocalError
 
 PIECE = 256 * 1024  # bytes read from a file at a time; large enough that the calls vanish
+SMALL_FILE = 64 * 1024  # bytes that are copied faster, head and content in one, than sent alone
 UPLOAD_PIECE = 1024 * 1024  # bytes; an asyncio upload at 256 KiB is slower by a quarter
 
 
@@ -38,6 +40,18 @@ class Body(Protocol):
 
     def chunks(self) -> Iterator[bytes]: ...
     def chunks_async(self) -> AsyncIterator[bytes]: ...
+
+
+class Span(NamedTuple):
+    """So many bytes of an open file, from an offset on, for the kernel to send.
+
+    A body with a method `spans` gives its pieces in order, with a Span where there is a file that
+    the kernel can send. What is open stays so until the next piece is asked for.
+    """
+
+    descriptor: int
+    offset: int
+    size: int
 
 
 class _Plain:
@@ -96,6 +110,31 @@ class FileBody(_Plain):
                 yield piece
             if left:
                 raise LocalError(f"the file ended {left:,} bytes before its promised length")
+        finally:
+            self.close()
+
+    def span(self) -> Span | None:
+        """Return where the content is; None when only reading the file tells what it is."""
+        file = self.file
+        raw = file if type(file) is FileIO else None
+        if type(file) is BufferedReader or type(file) is BufferedRandom:
+            raw = file.raw if type(file.raw) is FileIO else None
+        if raw is None or self._start is None or self.length is None:
+            return None
+        if type(file) is BufferedRandom:
+            file.flush()
+        return Span(raw.fileno(), self._start, self.length)
+
+    def spans(self) -> Iterator[bytes | Span]:
+        """Yield the file as one span, or its bytes where there is none, or few of them."""
+        span = self.span()
+        if span is None or span.size <= SMALL_FILE:
+            yield from self.chunks()
+            return
+        try:
+            yield span
+            if not self._closing:
+                self.file.seek(span.offset + span.size)  # where reading it would have left it
         finally:
             self.close()
 
@@ -165,6 +204,15 @@ class JoinedBody(_Plain):
                 yield part
             else:
                 yield from part[1]().chunks()
+
+    def spans(self) -> Iterator[bytes | Span]:
+        """Yield every part in order, files as spans where they can be."""
+        for part in self._parts:
+            if isinstance(part, bytes):
+                yield part
+            else:
+                opened = part[1]()
+                yield from opened.spans() if isinstance(opened, FileBody) else opened.chunks()
 
 
 Content = bytes | str | BinaryIO | Iterable[bytes] | AsyncIterable[bytes]

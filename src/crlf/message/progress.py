@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
-from crlf.message.body import PIECE, Body, IterableBody, Progress, body_of
+from crlf.message.body import (
+    PIECE,
+    UPLOAD_PIECE,
+    Body,
+    IterableBody,
+    Progress,
+    Span,
+    body_of,
+)
 from crlf.message.response import Response
 from crlf.values import frozen
 
@@ -43,6 +51,24 @@ class WatchedBody:
                 yield piece
                 sent += len(piece)
                 self._told(sent, self.length)
+        finally:
+            _close(pieces)
+
+    def spans(self) -> Iterator[bytes | Span]:
+        """Yield the pieces, files as spans where they can be, none too large to be told after."""
+        spans = getattr(self._content, "spans", None)
+        if spans is None:
+            yield from self.chunks()
+            return
+        pieces: Iterator[bytes | Span] = spans()
+        sent = 0
+        self._told(sent, self.length)
+        try:
+            for piece in pieces:
+                for part in _parts(piece):
+                    yield part
+                    sent += part.size if isinstance(part, Span) else len(part)
+                    self._told(sent, self.length)
         finally:
             _close(pieces)
 
@@ -89,6 +115,16 @@ class _Cut:
     def __iter__(self) -> Iterator[bytes]:
         for start in range(0, len(self._content), PIECE):
             yield self._content[start : start + PIECE]
+
+
+def _parts(piece: bytes | Span) -> Iterator[bytes | Span]:
+    """Cut a span into pieces as large as those that are read."""
+    if not isinstance(piece, Span):
+        yield piece
+        return
+    descriptor, offset, size = piece
+    for start in range(0, size, UPLOAD_PIECE):
+        yield Span(descriptor, offset + start, min(UPLOAD_PIECE, size - start))
 
 
 def _close(thing: object) -> None:

@@ -32,5 +32,16 @@ class Engine(Protocol):
         """Return the bytes that must go out now, each byte once; b"" when there are none."""
 
     @property
+    def drops_content(self) -> bool:
+        """Whether the content of our present message stays here: an answer to HEAD, a 304."""
+
+    @property
+    def may_send_beside(self) -> bool:
+        """Whether content of our present message may go onto the wire without passing here."""
+
+    def send_beside(self, count: int) -> None:
+        """Count content that goes out beside, after all that `outgoing` has handed out."""
+
+    @property
     def is_reusable(self) -> bool:
         """Whether a new exchange may start: both sides agree, and nothing is left over."""

@@ -357,6 +357,23 @@ class H1Engine:
             self._left -= len(data)
         self._out.append(data)
 
+    @property
+    def may_send_beside(self) -> bool:
+        """Whether content may go out without passing here (sendfile): not where it is chunked."""
+        return self._left != CHUNKED
+
+    def send_beside(self, count: int) -> None:
+        """Count content that goes out beside, after all that `outgoing` has handed out.
+
+        Where `drops_content` is true, none is to be sent. Raises LocalError, and then has
+        changed nothing.
+        """
+        self._step(DATA)
+        if self._left == CHUNKED or self._out or count > self._left >= 0:
+            raise LocalError("too much, or in the midst of something else", "RFC 9112 6")
+        if self._left > 0 and not self._drops_data:
+            self._left -= count
+
     def _send_end(self, end: End) -> None:
         after = self._step(STOP)
         trailers = end.trailers
