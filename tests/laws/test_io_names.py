@@ -42,6 +42,7 @@ NAMED: dict[str, tuple[str, ...]] = {
     "server/serving.py": ("*", "the running loop is its subject"),
     "server/starting.py": ("*", "signals, loops and threads are its subject"),
     "server/workers.py": ("*", "processes are its subject"),
+    "server/hearing.py": ("*", "signals are its subject"),
     "server/worker.py": ("*", "a process of its own"),
     "server/reloading.py": ("*", "watches files"),
     "server/arriving.py": ("*", "sockets that have just been accepted"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import stat
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from crlf.net.listening import (
     Bind,
     Doors,
+    allow_descriptors,
     inherited_descriptors,
     is_public,
     open_doors,
@@ -264,3 +266,15 @@ def test_what_systemd_opened_for_another_is_not_believed() -> None:
     assert inherited_descriptors({}, 42) == []
     with pytest.raises(ValueError, match="LISTEN_FDS=many"):
         inherited_descriptors({"LISTEN_PID": "42", "LISTEN_FDS": "many"}, 42)
+
+
+def test_as_many_descriptors_as_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        most = min(before[1], 512) if before[1] != resource.RLIM_INFINITY else 512
+        assert allow_descriptors(512) == most
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, before[1])
+        assert allow_descriptors(300) == most, "never less than there were"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -400,6 +400,17 @@ def test_who_wants_to_reload_is_told_what_it_needs(monkeypatch: pytest.MonkeyPat
         pass
 
 
+def test_a_server_that_cannot_reload_says_so_and_ends(tmp_path) -> None:
+    hidden = f"import sys; sys.modules['watchfiles'] = None\n{PARENT}"
+    told = {"folder": str(tmp_path), "target": "a:b", "options": {}, "reload": True, "bind": ["0"]}
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, json.dumps(told)],
+        capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "cannot start: --reload needs the package watchfiles" in done.stdout
+
+
 # -- what the two say to each other
 
 

@@ -23,6 +23,7 @@ FIRST_INHERITED = 3  # sd_listen_fds(3): SD_LISTEN_FDS_START
 BACKLOG = 2048  # connections that wait to be accepted; nginx 511, uvicorn 2048
 _MODE = 0o660  # of a socket file: its owner and group, as a proxy before us has it
 _MOST_TRIES = 8  # for a port that is free in both families
+_MOST_DESCRIPTORS = 1 << 20  # Linux's fs.nr_open, as it is delivered
 _EVERYWHERE = ("0.0.0.0", "::")
 _ON_UNIX = sys.platform != "win32"
 # What a machine says that has no IPv6, say, to one address of several.
@@ -213,6 +214,27 @@ def take_descriptor(descriptor: int) -> socket.socket:
     taken.set_inheritable(False)
     taken.setblocking(False)
     return taken
+
+
+def allow_descriptors(most: int = _MOST_DESCRIPTORS) -> int:
+    """Let this process and its children open as many descriptors as the system lets them.
+
+    The soft limit is for programs that count them in bit sets of 1024; a server with as many
+    connections would run out of files. Go's programs do the same. Returns the limit.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows counts otherwise
+        return most
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):  # macOS has a third limit, which it does not tell
+        return soft
+    return wanted
 
 
 def url_of(listening: socket.socket, scheme: str = "http") -> str:

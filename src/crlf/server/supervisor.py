@@ -16,13 +16,14 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from crlf.net.board import RESTARTS, Board, Slot
-from crlf.net.listening import Doors, doors_of, parse_bind
+from crlf.net.listening import Doors, allow_descriptors, doors_of, parse_bind
 from crlf.server.briefing import Briefing
+from crlf.server.hearing import Ear
 from crlf.server.measures import MetricsSite
-from crlf.server.reloading import watching_files
+from crlf.server.reloading import CannotReload, watching_files
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.starting import running
 from crlf.server.watching import warn
@@ -70,6 +71,7 @@ def serve_with_workers(
     logs. Returns the exit code: 0, or 128 and the number of the signal that insisted. Raises
     CannotStart, and OSError or ValueError when a place to listen cannot be had.
     """
+    allow_descriptors()
     with ExitStack() as stack:
         doors = doors_of(settings.bind, settings.backlog, os.environ, os.getpid())
         stack.callback(doors.close)
@@ -83,7 +85,10 @@ def serve_with_workers(
             where = parse_bind(settings.metrics)
             stack.enter_context(running(MetricsSite(board), where.host, where.port))
         if settings.reload:
-            stack.enter_context(watching_files([folder or "."], supervisor.request_reload))
+            try:
+                stack.enter_context(watching_files([folder or "."], supervisor.request_reload))
+            except CannotReload as fault:
+                raise CannotStart(str(fault)) from None
         return supervisor.run()
 
 
@@ -120,33 +125,24 @@ class Supervisor:
         self._excused_until = 0.0  # beats from before then were missed by the whole machine
         self._changes: deque[str] = deque()  # from the thread that watches files
         self._has_terminal = False
+        self._ear = Ear(_HEARD)
 
     # -- the loop
 
     def __enter__(self) -> Supervisor:
         self._selector = selectors.DefaultSelector()
-        self._ear, mouth = socket.socketpair()
-        self._mouth = mouth
-        self._ear.setblocking(False)
-        mouth.setblocking(False)
+        self._ear.__enter__()
         self._selector.register(self._ear, selectors.EVENT_READ)
-        self._wakeup = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
-        self._before = {number: signal.signal(number, _hear) for number in _HEARD}
         self._has_terminal = _at_terminal()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            worker.insist(signal.SIGKILL)
         for worker in list(self._workers):
+            worker.insist(signal.SIGKILL)
             worker.wait()
             self._bury(worker)
-        for number, before in self._before.items():
-            signal.signal(number, before)
-        signal.set_wakeup_fd(self._wakeup)
         self._selector.close()
-        self._ear.close()
-        self._mouth.close()
+        self._ear.__exit__()
 
     def run(self) -> int:
         """Look after the workers until the last has stopped; return the exit code."""
@@ -186,15 +182,10 @@ class Supervisor:
     def request_reload(self, change: str) -> None:
         """Ask for new workers because something has changed; from any thread."""
         self._changes.append(change)
-        with suppress(BlockingIOError):  # then there is enough to wake it
-            self._mouth.send(b"\0")
+        self._ear.wake()
 
     def _listen(self) -> None:
-        try:
-            heard = self._ear.recv(4096)
-        except BlockingIOError:
-            return
-        for number in heard:
+        for number in self._ear.heard():
             self._obey(number)
         if self._changes:
             changed = list(dict.fromkeys(self._changes))
@@ -391,10 +382,6 @@ class Supervisor:
             self._say(f"{why}\nWaiting for a change.")
             for other in self._of(self._serving):
                 other.tell_to_stop()
-
-
-def _hear(number: int, frame: object) -> None:
-    """Take a signal, whose number Python writes to the wake-up socket."""
 
 
 def _at_terminal() -> bool:
