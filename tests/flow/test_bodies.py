@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
+import os
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -14,7 +18,7 @@ from hypothesis import strategies as st
 
 from crlf.flow.bodies import Lent, drain, let_go, read_whole, send_body
 from crlf.flow.run import run_sync
-from crlf.message.body import FileBody, JoinedBody, body_of
+from crlf.message.body import SMALL_FILE, UPLOAD_PIECE, FileBody, JoinedBody, body_of
 from crlf.message.errors import (
     LocalError,
     ReadFailed,
@@ -24,6 +28,7 @@ from crlf.message.errors import (
     WriteFailed,
 )
 from crlf.message.headers import Headers
+from crlf.message.progress import WatchedBody
 from crlf.wire.parts import CLOSED, END, Data, End, Part
 
 T = TypeVar("T")
@@ -316,6 +321,164 @@ def test_a_body_that_is_not_sent_can_be_let_go_of() -> None:
     let_go(FileBody(file, closing=True))
     assert file.closed
     let_go(b"bytes hold nothing open")
+
+
+# --- files that go as they are -------------------------------------------------------------------
+
+
+class FileSink(Sink):
+    """A sink that takes files from their descriptors."""
+
+    sends_files = True
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        await super().send_file(descriptor, offset, count, deadline_of)
+        self.sent.append(Data(os.pread(descriptor, count, offset)))
+
+
+MUCH = bytes(range(251)) * 1000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "much.bin"
+    path.write_bytes(MUCH)
+    return path
+
+
+async def no_thread(work: Callable[[], T], /) -> T:
+    raise AssertionError("a file that the kernel sends needs no thread")
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+@pytest.mark.parametrize("mode", ["rb", "r+b"])
+def test_an_open_file_goes_by_its_descriptor(path: Path, mode: str, buffering: int) -> None:
+    with open(path, mode, buffering=buffering) as file:
+        file.read(5)
+        sink = FileSink()
+        body = FileBody(file)
+        run_sync(send_body(sink, body, never, no_thread))
+        assert sink.files == [(file.fileno(), 5, len(MUCH) - 5)]
+        assert sink.content == MUCH[5:]
+        assert sink.sent[-1] is END
+        assert file.tell() == len(MUCH)  # as if it had been read
+        run_sync(send_body(sink, body, never, no_thread))  # once more, from where it stood
+        assert sink.files[1] == sink.files[0]
+
+
+def test_what_was_written_to_a_file_is_in_it_when_it_goes() -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(MUCH)
+        file.seek(0)
+        assert send(file, FileSink()).content == MUCH
+        file.write(b"still in the buffer")
+        file.seek(0)
+        assert send(file, FileSink()).content == MUCH + b"still in the buffer"
+
+
+def test_a_small_file_is_read_and_joins_its_head(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"x" * SMALL_FILE)
+    file = open(tmp_path / "small", "rb")  # noqa: SIM115 - the body closes it
+    sink = FileSink()
+    run_sync(send_body(sink, FileBody(file, SMALL_FILE, closing=True), never, no_thread))
+    assert (sink.files, sink.content) == ([], b"x" * SMALL_FILE)
+    assert file.closed
+
+
+def test_only_a_plain_file_is_what_its_descriptor_says(path: Path) -> None:
+    class Shouting(io.FileIO):
+        def read(self, size: int = -1, /) -> bytes:
+            return (super().read(size) or b"").upper()
+
+    packed = path.with_suffix(".gz")
+    packed.write_bytes(gzip.compress(MUCH))
+    with gzip.open(packed) as file:  # its fileno is that of what is packed
+        assert send(file, FileSink()).content == MUCH
+    with Shouting(path) as file:
+        assert FileBody(file).span() is None
+    with io.BufferedReader(Shouting(path)) as file:
+        assert FileBody(file).span() is None
+    assert FileBody(io.BytesIO(MUCH)).span() is None
+    ours, theirs = os.pipe()
+    with os.fdopen(ours, "rb") as file, os.fdopen(theirs, "wb"):
+        assert FileBody(file).span() is None
+    ours, theirs = os.pipe()
+    with os.fdopen(ours, "rb") as file, os.fdopen(theirs, "wb"):
+        assert FileBody(file, 10).span() is None
+
+
+@pytest.mark.parametrize("sends_files", [True, False])
+def test_a_joined_body_alternates_between_bytes_and_files(path: Path, sends_files: bool) -> None:
+    opened: list[FileBody] = []
+
+    def open_file() -> FileBody:
+        opened.append(FileBody(open(path, "rb"), len(MUCH), closing=True))  # noqa: SIM115
+        return opened[-1]
+
+    small = io.BytesIO(b"not on disk")
+    parts: list[bytes | tuple[int | None, Callable[[], Any]]] = [
+        b"head", (len(MUCH), open_file), b"between", (len(MUCH), open_file),
+        (11, lambda: FileBody(small)), (1, lambda: body_of([b"!"])), b"", b"tail",
+    ]  # fmt: skip
+    body = JoinedBody(parts)
+    sink = FileSink() if sends_files else Sink()
+    run_sync(send_body(sink, body, never, inline))
+    assert sink.content == b"head" + MUCH + b"between" + MUCH + b"not on disk" + b"!" + b"tail"
+    assert len(sink.content) == body.length
+    assert len(sink.files) == (2 if sends_files else 0)
+    assert all(body.file.closed for body in opened)
+
+
+@pytest.mark.parametrize("what", ["file", "form"])
+def test_who_watches_is_told_of_files_too(path: Path, what: str) -> None:
+    size = 2 * UPLOAD_PIECE + 5
+    path.write_bytes(b"x" * size)
+    told: list[tuple[int, int | None]] = []
+    with open(path, "rb") as file:
+        plain: Any = file
+        if what == "form":
+            plain = JoinedBody([b"head", (size, lambda: FileBody(file)), b"tail"])
+        body = WatchedBody(plain, lambda sent, whole: told.append((sent, whole)))
+        sink = FileSink()
+        run_sync(send_body(sink, body, never, inline))
+    assert len(sink.files) == 3
+    before = [0] if what == "file" else [0, 4]
+    after = [] if what == "file" else [size + 8]
+    steps = [before[-1] + UPLOAD_PIECE, before[-1] + 2 * UPLOAD_PIECE, before[-1] + size]
+    whole = size if what == "file" else size + 8
+    assert told == [(sent, whole) for sent in [*before, *steps, *after]]
+
+
+@pytest.mark.parametrize("breaks_at", [0, 1])
+def test_a_file_that_goes_by_itself_is_closed_when_the_peer_is_gone(
+    path: Path, breaks_at: int
+) -> None:
+    file = open(path, "rb")  # noqa: SIM115 - the body closes it
+    with pytest.raises(WriteFailed):
+        send(FileBody(file, len(MUCH), closing=True), FileSink(breaks_at))
+    assert file.closed
+
+
+def test_a_cancelled_flow_closes_the_file_that_goes_by_itself(path: Path) -> None:
+    class Stuck(FileSink):
+        async def send_file(self, *_: object) -> None:
+            await asyncio.sleep(10)
+
+    file = open(path, "rb")  # noqa: SIM115 - the body closes it
+
+    async def story() -> None:
+        body = FileBody(file, len(MUCH), closing=True)
+        task = asyncio.ensure_future(send_body(Stuck(), body, never, threaded))
+        await asyncio.sleep(0.01)
+        assert not file.closed
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(story())
+    assert file.closed
 
 
 # --- threads and cancelled flows -----------------------------------------------------------------
