@@ -93,6 +93,7 @@ SERVERS = {
     "socketify": Server(script("socketify_app.py", "socketify")),
     "granian, RSGI": Server(program(f"{GRANIAN} --interface rsgi", "rsgi_app:app", "uvloop")),
     "granian, ASGI": Server(program(f"{GRANIAN} --interface asginl", "asgi_app:app", "uvloop")),
+    "granian, WSGI": Server(program(f"{GRANIAN} --interface wsgi", "wsgi_app:app", "uvloop")),
     "uvicorn": Server(program(UVICORN, "asgi_app:app", "uvloop", "httptools")),
     "aiohttp.web": Server(script("aiohttp_app.py", "aiohttp", "uvloop")),
     "Starlette on uvicorn": Server(
@@ -101,6 +102,7 @@ SERVERS = {
     "crlf": Server(own("bench.servers.crlf_app:app"), folder=ROOT),
     "crlf, ASGI": Server(own("bench.servers.asgi_app:app"), folder=ROOT),
     "Starlette on crlf": Server(own("bench.servers.starlette_app:app", "starlette"), folder=ROOT),
+    "crlf, WSGI": Server(own("bench.servers.wsgi_app:app"), folder=ROOT),
     "crlf, file of 1 KiB": Server(own(), "/small.txt", SMALL, ROOT),
 }
 
@@ -130,6 +132,7 @@ AIMS = (
         for name, peer, factor in (
             ("crlf, ASGI", "uvicorn", 2.0),
             ("Starlette on crlf", "Starlette on uvicorn", 1.3),
+            ("crlf, WSGI", "granian, WSGI", 1.0),
         )
         for head in HEADS
     ]
