@@ -136,17 +136,19 @@ class Line:
         left = engine.body_left
         return left is not None and left <= UNREAD_MOST and not engine.expects_continue
 
-    def before_answer(self) -> None:
-        """Let the answer that comes be the last, where it has to be."""
+    def before_answer(self) -> float:
+        """Let the answer that comes be the last, where it has to be; return what time it is."""
+        now = self.terms.now()
         self.left -= 1
         self.size = 0
         if (
             self.left <= 0
             or self.terms.is_draining
-            or self.terms.now() > self.last_at
+            or now > self.last_at
             or (self.engine.body_is_due and not self.drains_content())
         ):
             self.engine.persist_no_more()
+        return now
 
     async def answer(self, response: Response, request: Request) -> None:
         """Send a response. Raises LocalError, WriteTimeout, WriteFailed, what its body raises."""

@@ -137,9 +137,10 @@ class Turn:
 
     async def answer_whole(self, head: ResponseHead, content: bytes) -> None:
         """Say a whole response whose content is here: `answer` without a Response and a detour."""
-        self._begins(head.status_code)
+        now = self._begins(head.status_code)
         line = self._line
-        engine, stream, stamp = line.engine, line.connection.stream, line.terms.stamp
+        engine, stream, terms = line.engine, line.connection.stream, line.terms
+        stamp = terms.stamp
         if stamp is not None:
             head = head._replace(headers=stamp(self.request, head.headers))
         engine.send_whole(head, content)
@@ -147,7 +148,7 @@ class Turn:
         data = engine.outgoing()
         try:
             if len(data) <= PIECE:
-                await stream.write(data, line.write_deadline())
+                await stream.write(data, now + terms.patience.write)
             else:
                 await write_large(stream, data, line.write_deadline)
         except TransportError as fault:
@@ -217,12 +218,13 @@ class Turn:
             await self._written(line.connection.stream.write(out, line.write_deadline()))
         self.is_finished = True
 
-    def _begins(self, status_code: int) -> None:
+    def _begins(self, status_code: int) -> float:
+        """Note that an answer begins; return what time it is."""
         if self.has_begun:
             raise RuntimeError("a request has one answer, and this one has begun")
         self.has_begun = True
         self.status_code = status_code
-        self._line.before_answer()
+        return self._line.before_answer()
 
     def _say_head(self) -> None:
         head, self._head = self._head, None

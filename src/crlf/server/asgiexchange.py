@@ -130,7 +130,8 @@ class Exchange:
         self._stage = ALL
         if self.news is not None:
             self.news.set()
-        return self._turn.answer_whole(fields.head(status_code), content)
+        head = fields.heads.get(status_code) or fields.head(status_code)
+        return self._turn.answer_whole(head, content)
 
     async def _send_rare(self, kind: str, message: Message) -> None:
         stage = self._stage

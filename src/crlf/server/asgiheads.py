@@ -140,7 +140,7 @@ class Fields:
     wants to know at once that they will come.
     """
 
-    __slots__ = ("_heads", "framed", "is_live", "length", "plain")
+    __slots__ = ("framed", "heads", "is_live", "length", "plain")
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         framed, plain = [], []
@@ -162,13 +162,13 @@ class Fields:
             raise ValueError(f"content-length is not one plain number: {lengths[0][:40]!r}")
         kind = self.plain.first("content-type")
         self.is_live = kind is not None and kind.lower().startswith("text/event-stream")
-        self._heads: dict[int, ResponseHead] = {}  # by status; there are 400 of them
+        self.heads: dict[int, ResponseHead] = {}  # by status, those that `head` has made
 
     def head(self, status_code: int) -> ResponseHead:
         """Return the head with these fields, the plain ones."""
-        head = self._heads.get(status_code)
+        head = self.heads.get(status_code)
         if head is None:
-            head = self._heads[status_code] = ResponseHead(status_code, self.plain)
+            head = self.heads[status_code] = ResponseHead(status_code, self.plain)
         return head
 
 
