@@ -349,12 +349,7 @@ class H1Engine:
         if self._left == CHUNKED:
             self._out += (b"%x\r\n" % len(data), data, b"\r\n")
             return
-        if self._left != TO_CLOSE:
-            if len(data) > self._left:
-                raise LocalError(
-                    f"{len(data) - self._left:,} bytes more than Content-Length", "RFC 9110 8.6"
-                )
-            self._left -= len(data)
+        self._count_off(len(data))
         self._out.append(data)
 
     @property
@@ -365,13 +360,19 @@ class H1Engine:
     def send_beside(self, count: int) -> None:
         """Count content that goes out beside, after all that `outgoing` has handed out.
 
-        Where `drops_content` is true, none is to be sent. Raises LocalError, and then has
-        changed nothing.
+        Where `drops_content` is true, none is to be sent. Raises LocalError.
         """
         self._step(DATA)
-        if self._left == CHUNKED or self._out or count > self._left >= 0:
-            raise LocalError("too much, or in the midst of something else", "RFC 9112 6")
-        if self._left > 0 and not self._drops_data:
+        if not self._drops_data:
+            if self._left == CHUNKED or self._out:
+                raise LocalError("content beside chunks, or before what is queued", "RFC 9112 7.1")
+            self._count_off(count)
+
+    def _count_off(self, count: int) -> None:
+        if count > self._left >= 0:
+            over = count - self._left
+            raise LocalError(f"{over:,} bytes more than Content-Length", "RFC 9110 8.6")
+        if self._left > 0:
             self._left -= count
 
     def _send_end(self, end: End) -> None:
