@@ -7,6 +7,7 @@ does in earnest.
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import io
 import logging
@@ -15,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -770,6 +772,32 @@ def test_an_application_that_fails_is_500_and_the_connection_goes_on(error: Base
         assert b"why" not in answer
         assert answer.endswith(b"fine")
         assert len(hosted.faults) == 1
+
+
+def test_an_error_does_not_stay_in_memory() -> None:
+    class Heavy(Exception):
+        pass
+
+    seen: list[weakref.ref[Heavy]] = []
+
+    def app(environ: Environ, start: Start) -> Iterator[bytes]:
+        error = Heavy()
+        seen.append(weakref.ref(error))
+        try:
+            raise error if environ["PATH_INFO"] == "/" else SystemExit from error
+        finally:
+            del error
+        yield b""
+
+    gc.disable()
+    try:
+        with hosting(app) as hosted:
+            assert hosted.get().status.startswith("HTTP/1.1 500 ")
+            assert hosted.get("/other").status.startswith("HTTP/1.1 500 ")
+            hosted.faults.clear()
+            wait_until(lambda: [ref() for ref in seen] == [None, None])
+    finally:
+        gc.enable()
 
 
 def test_an_error_that_the_client_would_be_blamed_for_is_the_applications() -> None:

@@ -14,6 +14,7 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -111,10 +112,9 @@ class WorkPool:
             try:
                 result = context.run(work)
             except BaseException as fault:
-                raised = fault
-                self.tell(lambda: settle(None, raised))
+                self.tell(partial(settle, None, fault))  # no name here leads back to it
             else:
-                self.tell(lambda: settle(result, None))
+                self.tell(partial(settle, result, None))
 
         if self._is_closed:
             raise RuntimeError("the threads have ended")

@@ -139,6 +139,7 @@ class _Hosting:
             else:
                 await self._relay(turn, call, said)
         except BaseException:
+            said = None  # an error that its own traceback leads to would stay in memory
             call.leave()
             if call.is_handed_on:
                 pool.submit(call.close, must=True)
@@ -170,7 +171,10 @@ class _Hosting:
                     turn.fault = WriteFailed("the client is gone", phase="write")
                     raise turn.fault
                 case _:
-                    raise said
+                    try:
+                        raise said
+                    finally:
+                        del said
             said = await call.heard()
 
     async def _content_of(self, turn: Turn) -> tuple[BinaryIO, int]:
