@@ -21,6 +21,7 @@ from pathlib import Path
 import client_rows
 import command_rows
 import download_rows
+import file_rows
 import host_rows
 import server_rows
 import start_rows
@@ -30,6 +31,7 @@ from peers import prepare, versions
 
 SECTIONS = {
     "servers": server_rows.report,
+    "files": file_rows.report,
     "clients": client_rows.report,
     "hosts": host_rows.report,
     "starts": start_rows.report,
