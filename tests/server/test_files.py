@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +23,6 @@ from crlf.message.errors import LocalError
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
-from crlf.server import folder as folders
 from crlf.server import opening, representation
 from crlf.server.files import Folder, file_response
 from crlf.wire.parts import Data, Part
@@ -581,118 +579,6 @@ def test_a_cancelled_answer_leaves_no_file_open(site: Path, monkeypatch) -> None
     asyncio.run(story())
     assert done.wait(5)
     assert made[0].file.closed  # type: ignore[attr-defined]
-
-
-# --- listings ------------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """Reads a page, and fails where an element is not closed as it was opened."""
-
-    EMPTY = frozenset({"meta", "link", "br"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.links: list[str] = []
-        self.shown: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag not in ("script", "img", "link", "iframe")
-        assert not any(name.startswith("on") or name == "src" for name, _ in attrs)
-        self.links += [value or "" for name, value in attrs if name == "href"]
-        if tag not in self.EMPTY:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] == ["bdi"]:
-            self.shown.append(data)
-
-
-def test_a_listing_shows_what_would_be_served(site: Path) -> None:
-    (site / "link").symlink_to(site / "index.html")
-    os.mkfifo(site / "fifo")
-    (site / "CON").write_text("x")
-    os.close(os.open(os.fsencode(site) + b"/\xff.txt", os.O_CREAT))
-    response = ask(Folder(site, listing=True, index=None), "/")
-    page = Page(response.text)
-    assert page.shown == ["docs/", "empty/", "a b.txt", "index.html", "nothing", "ä.txt"]
-    assert page.links == ["docs/", "empty/", "a%20b.txt", "index.html", "nothing", "%C3%A4.txt"]
-    assert "http" not in response.text
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert response.headers["x-content-type-options"] == "nosniff"
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    for link in page.links:
-        assert ask(Folder(site, listing=True, index=None), "/" + link).status_code == 200
-
-
-def test_names_can_do_nothing_in_a_listing(site: Path) -> None:
-    names = [
-        "<script>alert(1)<", '"onclick=x', "javascript:alert(1)", "&lt;", "'", "a?b", "a#b", "%41",
-        "-", "evil.example", "{x}", "\u202egpj.exe",
-    ]  # fmt: skip
-    for name in names:
-        put(site / "empty", name, name)
-    folder = Folder(site, listing=True)
-    response = ask(folder, "/empty/")
-    page = Page(response.text)
-    assert page.links[0] == "../"
-    assert len(page.links) == len(names) + 1
-    assert "\u202e" not in response.text
-    for link in page.links[1:]:
-        assert not set(link) & set(":?#<>\"'/&")
-    assert sorted(ask(folder, f"/empty/{link}").text for link in page.links[1:]) == sorted(names)
-
-
-def test_an_index_goes_before_a_listing(site: Path) -> None:
-    folder = Folder(site, listing=True)
-    assert ask(folder, "/").content == b"<p>home"
-    assert Page(ask(folder, "/empty/").text).links == ["../"]
-    assert "empty" in ask(folder, "/empty/").text
-    assert ask(folder, "/empty").headers["location"] == "empty/"
-    assert ask(folder, "/none/").status_code == 404
-    assert ask(folder, "/.git/").status_code == 404
-
-
-def test_an_index_that_cannot_be_served_leaves_the_listing(site: Path) -> None:
-    os.mkfifo(site / "empty" / "index.html")
-    assert ask(Folder(site, listing=True), "/empty/").status_code == 200
-    assert ask(Folder(site), "/empty/").status_code == 404
-    (site / "empty" / "index.html").unlink()
-    (site / "empty" / "index.html").mkdir()
-    assert ask(Folder(site), "/empty/").status_code == 404
-
-
-def test_a_listing_has_an_end(site: Path, monkeypatch) -> None:
-    monkeypatch.setattr(folders, "MAX_LISTED", 3)
-    for number in range(3):
-        (site / "empty" / str(number)).write_text("x")
-    assert "more here" not in ask(Folder(site, listing=True), "/empty/").text
-    (site / "empty" / "more").write_text("x")
-    response = ask(Folder(site, listing=True), "/empty/")
-    assert "more here" in response.text
-    assert len(Page(response.text).shown) == 3
-
-
-def test_a_listing_says_how_large_and_how_old(site: Path) -> None:
-    for size in (999, 1000, 1_234_567):
-        (site / "empty" / str(size)).write_bytes(b"x" * size)
-    os.utime(site / "empty" / "999", (OLD, OLD))
-    os.utime(site / "empty" / "1000", (-(2**40), -(2**40)))
-    text = ask(Folder(site, listing=True), "/empty/").text
-    for shown in ("999 B", "1 kB", "1.23 MB", "2023-11-14 22:13"):
-        assert f">{shown}<" in text
-
-
-def test_head_of_a_listing_is_its_head(site: Path) -> None:
-    folder = Folder(site, listing=True)
-    assert ask(folder, "/empty/", "HEAD").headers == ask(folder, "/empty/").headers
 
 
 # --- one file of the program's choice ------------------------------------------------------------

@@ -29,7 +29,7 @@ from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.partial import DECIDING
 from crlf.rules.paths import may_be_named
 from crlf.server.filecache import MEMORY, Alias, FileCache, Known
-from crlf.server.listing import listing_response
+from crlf.server.listing import Listed, Panel, answer_listing
 from crlf.server.opening import WINDOWS, Root, is_nothing, is_shortage
 from crlf.server.shelf import Shelf
 
@@ -102,6 +102,7 @@ class Folder:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.panel_of: Callable[[Request], Panel | None] | None = None  # of its listings' pages
         self._root = Root(path, follow_symlinks=follow_symlinks)
         self.path = self._root.path
         self.index = index or None
@@ -272,15 +273,13 @@ class Folder:
             except OSError as fault:
                 if not self.listing or not is_nothing(fault):
                     raise
-        if not self.listing:
+        panel = None if self.panel_of is None else self.panel_of(request)
+        if not self.listing and panel is None:
             raise FileNotFoundError(errno.ENOENT, "nothing to show")
         entries = self._root.entries(names, MAX_LISTED + 1, hidden=self.hidden)
-        return listing_response(
-            names[-1] + "/" if names else "/",
-            entries[:MAX_LISTED],
-            has_parent=bool(names),
-            is_cut=len(entries) > MAX_LISTED,
-        )
+        shown = entries[:MAX_LISTED] if self.listing else None
+        listed = Listed(names, shown, is_cut=len(entries) > MAX_LISTED)
+        return answer_listing(request, listed, int(self._clock()), panel)
 
     def _with_slash(self, request: Request, names: Sequence[str]) -> Response:
         """Send who left out the slash to the folder, if there is anything to see.
@@ -288,7 +287,7 @@ class Folder:
         The Location is relative: right also behind a proxy that takes a prefix off, and never
         the name of a host, whatever the path begins with.
         """
-        if not self.listing:
+        if not self.listing and self.panel_of is None:
             if self.index is None:
                 raise FileNotFoundError(errno.ENOENT, "nothing to show")
             self._root.open([*names, self.index]).close()
