@@ -783,8 +783,13 @@ def test_an_error_does_not_stay_in_memory() -> None:
     def app(environ: Environ, start: Start) -> Iterator[bytes]:
         error = Heavy()
         seen.append(weakref.ref(error))
+        if environ["PATH_INFO"] == "/":
+            try:
+                raise error
+            finally:
+                del error
         try:
-            raise error if environ["PATH_INFO"] == "/" else SystemExit from error
+            raise SystemExit from error
         finally:
             del error
         yield b""
