@@ -28,6 +28,7 @@ from crlf.wire.parts import CLOSED, CONTINUE, Part, RequestHead
 
 __all__ = ["Send", "Service", "Stamp", "Talk", "Turn", "Visit", "Watch"]
 
+REST: Final = 0.5  # seconds for which who asks nothing is left in peace, though others wait
 _GOLDEN: Final = 0.618033988749895  # its multiples, without their whole part, lie far apart
 
 
@@ -90,6 +91,21 @@ class Service(Terms):
             if visit.is_idle:
                 visit.connection.close()
 
+    def make_room(self) -> None:
+        """Close what has waited longest for a client to ask, since others wait to be let in.
+
+        RFC 9112 9.5 allows it at any time. Who has just come or been answered is left in peace.
+        """
+        before = self.now() - REST
+        waiting = [
+            visit
+            for visit in self.visits
+            if (visit.is_idle or visit.is_hearing) and visit.waits_since < before
+        ]
+        waiting.sort(key=lambda visit: visit.waits_since)
+        for visit in waiting[: 1 + len(waiting) // 32]:  # as many at a time as nginx
+            visit.connection.close()
+
     @property
     def has_idle(self) -> bool:
         """Whether there are connections on which nothing is under way."""
@@ -100,15 +116,20 @@ class Visit(Line):
     """One client's connection: its requests, one after the other.
 
     asking: the application is at work, whose troubles are its own. turn: of a talk at work.
+    is_hearing: a request's head has come in part. waits_since: when it was last ready for one.
     """
 
-    __slots__ = ("asking", "idle_seconds", "service", "status_code", "turn")
+    __slots__ = (
+        "asking", "idle_seconds", "is_hearing", "service", "status_code", "turn", "waits_since",
+    )  # fmt: skip
 
     def __init__(self, stream: Stream, service: Service) -> None:
         super().__init__(stream, service)
         self.service = service
         self.asking = False
         self.turn: Turn | None = None
+        self.is_hearing = False
+        self.waits_since = 0.0
         self.status_code = 0
         # Not all that came together are to end together.
         share = 0.0 if self.where.peer is None else self.where.peer[1] * _GOLDEN % 1
@@ -218,6 +239,7 @@ class Visit(Line):
         if engine.is_waiting:
             if service.closes_idle and connection.received:
                 return CLOSED  # the stop came while an answer was under way that promised more
+            self.waits_since = began
             self.is_idle = True
             data = await connection.stream.read(began + wait_seconds)
             self.is_idle = False
@@ -228,7 +250,11 @@ class Visit(Line):
                 return part
             if connection.received > len(data):  # it was idle, which is no part of the head time
                 began = service.now()
-        return await connection.next_part(began + service.patience.head)
+        self.waits_since = service.now()
+        self.is_hearing = True
+        part = await connection.next_part(began + service.patience.head)
+        self.is_hearing = False
+        return part
 
     async def _with_content(self, request: Request) -> Request:
         """Read a request's content, whole or as a form, and return the request with it."""

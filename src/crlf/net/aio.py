@@ -169,9 +169,12 @@ class AioNetwork:
         *,
         slot: Slot | None = None,
         most: int | None = None,
+        make_room: Callable[[], object] | None = None,
         crowd: Crowd | None = None,
     ) -> Listener:
         """Accept connections from sockets that listen, and own those; see Listener."""
-        listener = Listener(self._loop, serve, self._sweep, slot=slot, most=most, crowd=crowd)
+        listener = Listener(
+            self._loop, serve, self._sweep, slot=slot, most=most, make_room=make_room, crowd=crowd
+        )
         listener.listen(sockets)
         return listener

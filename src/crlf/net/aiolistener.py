@@ -20,6 +20,7 @@ from crlf.net.sweep import Sweep
 from crlf.ports import Stream
 
 _AT_ONCE = 32  # connections accepted before others have a turn; asyncio takes its whole backlog
+_ROOM_AGAIN = 0.1  # seconds after which room is asked for again, while somebody waits for it
 _PAUSE = 0.25  # seconds without accepting when descriptors or memory are out; asyncio 1.0
 _SAY_AGAIN = 60.0  # seconds between two complaints about that
 _LEAVE = 0.001  # seconds for which others are let go first
@@ -38,6 +39,7 @@ _GONE = frozenset(
     )
     if hasattr(errno, name)
 )  # fmt: skip
+_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Crowd:
@@ -91,7 +93,8 @@ class Listener:
     """Open doors: the connections that come through them, each a Task.
 
     slot: where connections are counted. most: connections at a time; beyond that the others wait
-    in the kernel. crowd: who else accepts from these sockets.
+    in the kernel. make_room: closes connections on which nothing is under way, if there are any;
+    called while somebody waits. crowd: who else accepts from these sockets.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Listener:
         *,
         slot: Slot | None = None,
         most: int | None = None,
+        make_room: Callable[[], object] | None = None,
         crowd: Crowd | None = None,
     ) -> None:
         self._loop = loop
@@ -109,6 +113,8 @@ class Listener:
         self._sweep = sweep
         self._slot = Board()[0] if slot is None else slot
         self._most = most
+        self._make_room = make_room
+        self._wants_room = False  # the timer is not to be waited for when there is some
         self._crowd = crowd
         self._sockets: list[socket.socket] = []
         self._is_accepting = False
@@ -168,7 +174,8 @@ class Listener:
 
     def _begin_accepting(self) -> None:
         self._timer = None
-        if self._is_accepting or self._is_full:
+        self._wants_room = False
+        if self._is_accepting or (self._is_full and self._make_room is None):
             return
         self._is_accepting = True
         for listening in self._sockets:
@@ -199,9 +206,9 @@ class Listener:
 
     def _accept(self, listening: socket.socket) -> None:
         """Take what waits, as long as there is room and it is our turn."""
-        for _ in range(_AT_ONCE):
+        for taken in range(_AT_ONCE):
             if self._is_full:
-                self._stop_accepting()
+                self._wait_for_room(is_news=taken == 0)
                 return
             if self._crowd is not None and self._crowd.is_ahead and self._leave(self._crowd):
                 return
@@ -214,9 +221,25 @@ class Listener:
                     continue
                 self._complain(fault)
                 self._pause(_PAUSE)
+                if self._make_room is not None and fault.errno in _NO_DESCRIPTOR:
+                    self._wants_room = True
+                    self._make_room()
                 return
             self._leaves = 0
             self._take(accepted)
+
+    def _wait_for_room(self, is_news: bool) -> None:
+        """Let who waits wait; ask for room, unless others have some.
+
+        is_news: somebody is known to wait.
+        """
+        if self._make_room is None:
+            self._stop_accepting()
+        elif is_news:
+            self._pause(_ROOM_AGAIN)
+            self._wants_room = True
+            if self._crowd is None or not self._crowd.is_ahead:
+                self._make_room()
 
     def _leave(self, crowd: Crowd) -> bool:
         """Let others go first; False when they do not go."""
@@ -298,5 +321,8 @@ class Listener:
     def _forget(self) -> None:
         self._open -= 1
         self._slot.add(CONNECTIONS, -1)
+        if self._wants_room and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._sockets and not self._is_accepting and self._timer is None:
             self._begin_accepting()

@@ -13,6 +13,7 @@ from typing import Final
 
 from crlf.flow.clienthello import read_client_hello, say_https
 from crlf.flow.proxyprotocol import read_proxy_line
+from crlf.flow.serve import REST
 from crlf.message.dates import build_date
 from crlf.message.errors import CrlfError, Malformed, TlsFailed
 from crlf.net.certificates import Certificates
@@ -50,19 +51,19 @@ class Arrivals:
         self._proxies = proxies
         self._patience = patience
         self._refused = refused
-        self._under_way: set[Stream] = set()
+        self._under_way: dict[Stream, float] = {}  # when each has come, the earliest first
         self._next_warning = 0.0
 
     async def serve(self, stream: Stream) -> None:
         """Serve a connection to its end, once it has arrived."""
-        self._under_way.add(stream)
+        self._under_way[stream] = self._now()
         try:
             arrived = await self.arrive(stream)
         except CrlfError as fault:
             self._note(stream, fault)
             return
         finally:
-            self._under_way.discard(stream)
+            self._under_way.pop(stream, None)
         await self._serve(arrived)
 
     async def arrive(self, stream: Stream) -> Stream:
@@ -94,6 +95,12 @@ class Arrivals:
     def drain(self) -> None:
         """Close what has not arrived yet: nobody has asked for anything there."""
         for stream in list(self._under_way):
+            stream.close()
+
+    def make_room(self) -> None:
+        """Close what has been on its way for longest, since others wait to be let in."""
+        stream, came = next(iter(self._under_way.items()), (None, 0.0))
+        if stream is not None and self._now() - came > REST:
             stream.close()
 
     def _note(self, stream: Stream, fault: CrlfError) -> None:

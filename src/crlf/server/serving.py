@@ -21,6 +21,7 @@ from crlf.message.request import Request
 from crlf.net.aio import AioNetwork, monotonic, wall
 from crlf.net.aiolistener import Crowd, Listener
 from crlf.net.board import BEAT, DRAINING, READY, Board, Slot
+from crlf.net.descriptors import connections_that_fit
 from crlf.net.draining import Drain
 from crlf.net.listening import Doors, doors_of, open_doors, url_of
 from crlf.net.spool import Spool
@@ -130,10 +131,26 @@ class Server:
         self._renew()
         crowd = None if self._is_alone else Crowd(self._board, self._slot, monotonic)
         listener = network.listen_on(
-            sockets, serve, slot=self._slot, most=settings.limits.connections, crowd=crowd
-        )
+            sockets, serve, slot=self._slot, most=self._most_connections(),
+            make_room=self._make_room, crowd=crowd,
+        )  # fmt: skip
         self._listeners.insert(0, listener)
         self._slot[READY] = 1
+
+    def _most_connections(self) -> int:
+        """Return how many there may be at once: as told, as far as the system gives descriptors."""
+        told = self.settings.limits.connections
+        most = connections_that_fit(told)
+        if most < told and self._slot.number == 0:
+            warn(f"the system's limit of open files has room for {most} connections, not {told}")
+        return most
+
+    def _make_room(self) -> None:
+        """Let go of the connections that have waited longest, since others wait to come in."""
+        if self._service is not None:
+            self._service.make_room()
+        if self._arrivals is not None:
+            self._arrivals.make_room()
 
     def _gates(self, trusted: Trusted) -> Gate | None:
         settings = self.settings

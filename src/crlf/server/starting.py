@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from crlf.message.errors import CrlfError
+from crlf.net.listening import allow_descriptors
 from crlf.net.loops import new_loop
 from crlf.rules.deadlines import Patience
 from crlf.server.application import Application
@@ -81,6 +82,7 @@ def serve(
     the server once it accepts. Raises what Server.start raises, OSError when the address cannot
     be had.
     """
+    allow_descriptors()
     server = Server(app, host, port, settings=settings, limits=limits, patience=patience)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_serve_until_told(server, started))
