@@ -69,6 +69,7 @@ HEAVY = {
     "watchfiles": "optional: for development",
     "publicsuffixlist": "reads a list of 10,000 lines",
     "python_socks": "optional",
+    "resource": "not there on Windows",
     "secrets": "loads OpenSSL",
     "pathlib": "loads urllib, ipaddress and fnmatch",
     "shutil": "pulls in every archive format",

@@ -283,7 +283,7 @@ def crowd_of(*counts: int) -> tuple[Board, Crowd]:
     ("counts", "ahead"),
     [
         ((0, 0), False), ((1, 0), False), ((2, 0), True), ((17, 16), False), ((20, 16), True),
-        ((19, 16), False), ((19, 16, 8), True), ((8, 16), False), ((900, 800), False),
+        ((18, 16), False), ((18, 16, 8), True), ((8, 16), False), ((850, 800), False), ((852, 800), True),
         ((5,), False),
     ],
 )  # fmt: skip
