@@ -283,8 +283,8 @@ def crowd_of(*counts: int) -> tuple[Board, Crowd]:
     ("counts", "ahead"),
     [
         ((0, 0), False), ((1, 0), False), ((2, 0), True), ((17, 16), False), ((20, 16), True),
-        ((18, 16), False), ((18, 16, 8), True), ((8, 16), False), ((850, 800), False), ((852, 800), True),
-        ((5,), False),
+        ((18, 16), False), ((18, 16, 8), True), ((8, 16), False), ((850, 800), False),
+        ((852, 800), True), ((5,), False),
     ],
 )  # fmt: skip
 def test_who_has_clearly_more_is_ahead(counts: tuple[int, ...], ahead: bool) -> None:
