@@ -28,7 +28,7 @@ from crlf.server.answers import text
 from crlf.server.app import App
 
 CLIENT = 78  # Python-level calls of client.get, from the URL to the Response
-SERVER = 24  # of one request, from the bytes read to the bytes written
+SERVER = 26  # of one request, from the bytes read to the bytes written
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
+from contextvars import ContextVar
 
 import pytest
 
@@ -24,6 +25,7 @@ from crlf.wire.limits import Limits
 from crlf.wire.parts import ResponseHead
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+WHO: ContextVar[str] = ContextVar("who", default="nobody")
 PLAIN = Headers([("content-type", "text/plain")])
 
 
@@ -384,3 +386,47 @@ def test_what_was_refused_is_told_with_its_reason(
     method, status_code, size, why = told.log.lines[0]
     assert (method, status_code, size) == line[:3]
     assert why.startswith(line[3])
+
+
+def test_what_follows_an_answer_gets_no_second_one() -> None:
+    async def talk(turn: Turn) -> None:
+        await say_hello(turn)
+        raise KeyError("afterwards")
+
+    told = Told(talk, GET, GET, END)
+    assert told.heads == [b"HTTP/1.1 200 OK"] * 2
+    assert [type(fault) for fault in told.faults] == [KeyError] * 2
+    assert told.log.lines == [("GET", 200, 5, "")] * 2
+
+
+def test_an_answer_to_head_says_no_length_that_nobody_knows() -> None:
+    async def talk(turn: Turn) -> None:
+        await turn.begin(ResponseHead(200, PLAIN))
+        await turn.finish()
+
+    assert b"content-length" not in Told(talk, GET.replace(b"GET", b"HEAD"), END).written
+
+
+@pytest.mark.rfc("9112", "7.1")
+def test_content_that_is_broken_under_way_cuts_the_answer_and_is_not_ours() -> None:
+    broken = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx\r\n"
+    told = Told(echo, broken, END)
+    assert told.faults == []
+    assert told.written.endswith(b"3\r\nabc\r\n")
+    assert told.log.lines[0][3].startswith("RFC 9112 7.1")
+
+
+def test_a_context_variable_ends_with_its_request() -> None:
+    seen: list[str] = []
+
+    async def send(request: Request) -> Response:
+        seen.append(WHO.get())
+        WHO.set(request.path)
+        return Response(200, PLAIN, b"hello")
+
+    async def in_thread(work):  # type: ignore[no-untyped-def]  # a port's shape
+        return work()
+
+    stream = ScriptedStream([GET, GET, END])
+    run_sync(Service(send, stream.clock.now, in_thread, io.BytesIO).serve(stream))
+    assert seen == ["nobody", "nobody"]

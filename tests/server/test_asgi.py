@@ -11,6 +11,7 @@ import contextvars
 import io
 import logging
 import re
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -26,6 +27,7 @@ from crlf.message.response import Response
 from crlf.net.memorystream import MemoryStream, join
 from crlf.net.scripted import END, RESET, Item, ScriptedStream
 from crlf.server.asgi import AsgiApplication
+from crlf.server.starting import running
 from crlf.wire.limits import Limits
 
 GET = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
@@ -785,6 +787,33 @@ def test_a_cancelled_connection_cancels_its_application() -> None:
 
     asyncio.run(story())
     assert ends == ["cancelled"]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_next_request_does_not_wait_for_what_follows_an_answer(
+    fails: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        task = asyncio.current_task()
+        await HELLO(scope, receive, send)
+        if scope["path"] == "/later":
+            await asyncio.sleep(0.2)
+            tasks.append(asyncio.current_task() is task)
+            if fails:
+                raise LookupError("in the background")
+
+    hosted = AsgiApplication(app, lifespan="off")
+    with running(hosted) as server:
+        with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
+            for path in (b"/later", b"/", b"/later", b"/later", b"/"):
+                connection.sendall(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+                assert connection.recv(4096).endswith(b"hello")
+        assert not tasks
+    assert tasks == [True] * 3
+    assert caplog.text.count("failed after its answer") == (3 if fails else 0)
 
 
 def test_a_request_is_named_without_its_query(caplog: pytest.LogCaptureFixture) -> None:

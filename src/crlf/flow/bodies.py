@@ -116,7 +116,16 @@ async def drain(connection: PartSource, most: int, deadline: float | None) -> bo
 async def send_body(
     connection: PartSink, body: Body, deadline_of: DeadlineOf, in_thread: InThread
 ) -> None:
-    """Send a message's content and its end; the head has gone before.
+    """Send a message's content and its end; the head has gone before. See send_content."""
+    await send_content(connection, body, deadline_of, in_thread)
+    connection.send(END)
+    await connection.flush(deadline_of())
+
+
+async def send_content(
+    connection: PartSink, body: Body, deadline_of: DeadlineOf, in_thread: InThread
+) -> None:
+    """Send a message's content, or a part of it.
 
     Files go from disk to the connection without passing here, where it takes them so. Otherwise
     a body that reads files is asked for its pieces in a thread, one that waits is waited for,
@@ -137,8 +146,6 @@ async def send_body(
         finally:
             close_if_it_can(pieces)
             let_go(body)
-    connection.send(END)
-    await connection.flush(deadline_of())
 
 
 def _is_at_hand(connection: PartSink, body: Body) -> bool:

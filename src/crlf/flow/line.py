@@ -127,6 +127,14 @@ class Line:
 
     # -- answering
 
+    def leave(self) -> None:
+        """Let others have the connection: what the application still does is its own affair."""
+
+    def report(self, request: Request | None, fault: BaseException) -> None:
+        """Tell of what no client may see."""
+        if self.terms.report is not None:
+            self.terms.report(request, fault)
+
     def drains_content(self) -> bool:
         """Whether what is left of the request's content is little enough to be read and dropped.
 
@@ -150,8 +158,11 @@ class Line:
             self.engine.persist_no_more()
         return now
 
-    async def answer(self, response: Response, request: Request) -> None:
-        """Send a response. Raises LocalError, WriteTimeout, WriteFailed, what its body raises."""
+    async def answer(self, response: Response, request: Request, now: float) -> None:
+        """Send a response. now: what time it is.
+
+        Raises LocalError, WriteTimeout, WriteFailed, what its body raises.
+        """
         engine, stream = self.engine, self.connection.stream
         body = response.body
         if type(body) is bytes:
@@ -159,7 +170,7 @@ class Line:
             self.size = 0 if request.method == "HEAD" else len(body)  # a 304 has none anyway
             data = engine.outgoing()
             if len(data) <= PIECE:
-                await stream.write(data, self.write_deadline())
+                await stream.write(data, now + self.terms.patience.write)
             else:
                 await write_large(stream, data, self.write_deadline)
         else:

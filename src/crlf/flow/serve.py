@@ -7,13 +7,14 @@ request, an answer that names the broken rule and a close that lets it be read, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import BinaryIO, Final
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from typing import BinaryIO, Final, Protocol
 
 from crlf.flow.bodies import drain, read_whole
-from crlf.flow.connection import PIECE, write_large
+from crlf.flow.contexts import rest_of
 from crlf.flow.forms import is_form_data, read_form
-from crlf.flow.line import UNREAD_MOST, Line
+from crlf.flow.line import UNREAD_MOST, Line, reason_of
 from crlf.flow.terms import Send, Stamp, Terms, Watch
 from crlf.flow.turn import Talk, Turn
 from crlf.message.errors import LocalError, RemoteError, TooLarge
@@ -28,6 +29,14 @@ from crlf.wire.parts import CLOSED, CONTINUE, Part, RequestHead
 
 __all__ = ["Send", "Service", "Stamp", "Talk", "Turn", "Visit", "Watch"]
 
+
+class Running(Awaitable[None], Protocol):
+    """A Task."""
+
+    def cancel(self) -> object: ...
+
+
+Spawn = Callable[[Coroutine[object, object, None]], Running]
 REST: Final = 0.5  # seconds for which who asks nothing is left in peace, though others wait
 _GOLDEN: Final = 0.618033988749895  # its multiples, without their whole part, lie far apart
 
@@ -35,7 +44,8 @@ _GOLDEN: Final = 0.618033988749895  # its multiples, without their whole part, l
 class Service(Terms):
     """What serves connections; see Terms for what it is given.
 
-    talk: an application that answers piece by piece, instead of send.
+    talk: an application that answers piece by piece, instead of send. spawn: runs a coroutine in
+    a Task of its own, for connections whose application is busy after its answer.
     """
 
     def __init__(
@@ -46,6 +56,7 @@ class Service(Terms):
         spool: Callable[[], BinaryIO],
         *,
         talk: Talk | None = None,
+        spawn: Spawn | None = None,
         limits: Limits = SERVER_LIMITS,
         patience: Patience = DEFAULT_PATIENCE,
         standing: Standing = NO_STANDING,
@@ -60,6 +71,7 @@ class Service(Terms):
             report=report, gate=gate, stamp=stamp, watch=watch, draining=draining,
         )  # fmt: skip
         self.talk = talk
+        self.spawn = spawn
         self.visits: set[Visit] = set()
         self.closes_idle = False
         self.full_watch = watch if watch is not None and watch.sees_all else None
@@ -72,10 +84,12 @@ class Service(Terms):
         if watch is not None:
             watch.opened(visit.where)
         try:
-            await visit.run()
+            await visit.live()
         finally:
             self.visits.discard(visit)
             stream.close()
+            if visit.successor is not None:
+                visit.successor.cancel()
             visit.let_go_of_files()
             if watch is not None:
                 watch.closed(visit.where)
@@ -117,10 +131,13 @@ class Visit(Line):
 
     asking: the application is at work, whose troubles are its own. turn: of a talk at work.
     is_hearing: a request's head has come in part. waits_since: when it was last ready for one.
+    began: when the present request was here. successor: the Task that carries on, where an
+    application is busy with what nobody waits for any more.
     """
 
     __slots__ = (
-        "asking", "idle_seconds", "is_hearing", "service", "status_code", "turn", "waits_since",
+        "asking", "began", "idle_seconds", "is_hearing", "number", "service", "status_code",
+        "successor", "turn", "waits_since",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, service: Service) -> None:
@@ -131,20 +148,55 @@ class Visit(Line):
         self.is_hearing = False
         self.waits_since = 0.0
         self.status_code = 0
+        self.began = 0.0
+        self.number = 0  # of the run that has the connection
+        self.successor: Running | None = None
         # Not all that came together are to end together.
         share = 0.0 if self.where.peer is None else self.where.peer[1] * _GOLDEN % 1
         patience = service.patience
         self.idle_seconds = max(patience.idle / 2, patience.idle - patience.jitter * share)
 
+    async def live(self) -> None:
+        """Answer requests until the connection ends, whoever does it in the end."""
+        await self.run()
+        while (successor := self.successor) is not None:
+            await successor
+            if self.successor is successor:
+                self.successor = None
+
+    def leave(self) -> None:
+        """Let the connection go on in a Task of its own: the answer is said, the rest is private.
+
+        A next request would wait for it otherwise: what an application does after its answer.
+        """
+        spawn, turn = self.service.spawn, self.turn
+        if spawn is None or turn is None:
+            return
+        self._tell(turn)
+        self.turn = None
+        self.number += 1
+        self.successor = spawn(self.run())
+
+    def _tell(self, turn: Turn) -> None:
+        """Tell who watches that a turn has been answered."""
+        watch, now = self.service.full_watch, self.service.now
+        if watch is not None:
+            seconds = now() - self.began
+            watch.answered(turn.request, self.where, turn.status_code, self.size, seconds, "")
+
     async def run(self) -> None:
-        """Answer requests until the connection ends."""
+        """Answer requests until the connection ends, or is carried on by another run.
+
+        Longer than 60 lines because every request goes through it, and each call costs one.
+        """
+        number = self.number
         engine, service, where = self.engine, self.service, self.where
-        stream, send, now = self.connection.stream, service.send, service.now
-        stamp, watch, write_seconds = service.stamp, service.full_watch, service.patience.write
+        send, stamp, watch, now = service.send, service.stamp, service.full_watch, service.now
         is_led = service.gate is not None or service.talk is not None
-        wait_seconds = service.patience.head  # a new connection came to ask
-        began = 0.0
-        while True:
+        # A new connection came to ask.
+        wait_seconds = self.idle_seconds if self.connection.received else service.patience.head
+        going = not engine.body_is_due or await self._drop_content()
+        while going:
             head = request = None
             self.asking = False
             try:
@@ -153,44 +205,45 @@ class Visit(Line):
                 if type(head) is not RequestHead:
                     break
                 if watch is not None:
-                    began = now()
+                    self.began = now()
                 request = Request.received(head, b"", where)
                 if head.method == "CONNECT":
                     raise RemoteError("this server is no proxy", "RFC 9110 9.3.6", 501)
                 is_answered = False
                 if is_led:
                     request, is_answered = await self._led(request)
+                    if self.number != number:
+                        return
                 if not is_answered:
                     if engine.body_is_due:
                         request = await self._with_content(request)
                     self.asking = True
-                    response = await send(request)  # type: ignore[misc]  # there, if talk is not
+                    run = copy_context().run  # what one request sets, the next must not see
+                    steps = send(request).__await__()  # type: ignore[misc]  # if talk is not
+                    try:
+                        waited = run(next, steps)
+                    except StopIteration as done:
+                        response = done.value
+                    else:
+                        response = await rest_of(run, steps, waited)
                     self.asking = False
                     if stamp is not None:
                         response = response.with_headers(stamp(request, response.headers))
-                    self.left -= 1
-                    if self.left <= 0 or service.is_draining or now() > self.last_at:
-                        engine.persist_no_more()
                     self.status_code = response.status_code
-                    body = response.body
-                    if type(body) is bytes:
-                        engine.send_whole(response, body)
-                        self.size = len(body)
-                        data = engine.outgoing()
-                        if len(data) <= PIECE:
-                            await stream.write(data, now() + write_seconds)
-                        else:
-                            await write_large(stream, data, self.write_deadline)
-                    else:
-                        await self.stream_out(response, request)
+                    await self.answer(response, request, self.before_answer())
                 elif engine.body_is_due and not await self._drop_content():
                     break
                 if watch is not None:
-                    watch.answered(request, where, self.status_code, self.size, now() - began, "")
+                    watch.answered(
+                        request, where, self.status_code, self.size, now() - self.began, ""
+                    )
                 if self.files is not None:
                     self.let_go_of_files()
             except Exception as fault:
-                if not await self._survived(fault, head, request, began):
+                if self.number != number:
+                    self.report(request, fault)
+                    return
+                if not await self._survived(fault, head, request):
                     break
         await self.linger()
 
@@ -200,8 +253,7 @@ class Visit(Line):
         if gate is not None:
             passed = gate(request)
             if not isinstance(passed, Request):
-                self.before_answer()
-                await self.answer(passed, request)
+                await self.answer(passed, request, self.before_answer())
                 self.status_code = passed.status_code
                 return request, True
             request = passed
@@ -210,6 +262,8 @@ class Visit(Line):
         turn = self.turn = Turn(self, request)
         self.asking = True
         await talk(turn)
+        if self.turn is not turn:
+            return request, True  # another run has the connection
         if not turn.is_finished:
             raise turn.fault or LocalError("the application gave no whole answer", "")
         self.asking = False
@@ -217,17 +271,28 @@ class Visit(Line):
         self.turn = None
         return request, True
 
-    async def _survived(
-        self, fault: Exception, head: Part | None, request: Request | None, began: float
-    ) -> bool:
+    async def _survived(self, fault: Exception, head: Part | None, request: Request | None) -> bool:
         """Answer for what went wrong and say so to the watch; tell whether we go on."""
         self.let_go_of_files()
-        if self.turn is not None and self.turn.fault is fault:
+        turn, self.turn = self.turn, None
+        if turn is not None and turn.is_finished:
+            self.report(turn.request, fault)  # of what it did after its answer
+            self._tell(turn)
+            return not self.engine.body_is_due or await self._drop_content()
+        if turn is not None and turn.fault is fault:
             self.asking = False  # the connection's doing, though it came through the application
-        self.turn = None
-        goes_on, status_code, why = await self.goes_on(fault, head, request, self.asking)
+        if (
+            isinstance(fault, RemoteError | TooLarge)
+            and turn is not None
+            and not (self.asking or self.engine.may_answer)
+        ):
+            self.cut()  # what they broke cannot be named in an answer that is under way
+            goes_on, status_code, why = False, 0, reason_of(fault)
+        else:
+            goes_on, status_code, why = await self.goes_on(fault, head, request, self.asking)
         watch = self.service.watch
         if watch is not None and (status_code or request is not None):
+            began = self.began
             seconds = self.service.now() - began if began and request is not None else 0.0
             watch.answered(request, self.where, status_code, self.size, seconds, why)
         return goes_on

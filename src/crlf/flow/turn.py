@@ -8,12 +8,12 @@ for a whole one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
-from crlf.flow.bodies import expect_end, refuse_over
+from crlf.flow.bodies import expect_end, refuse_over, send_content
 from crlf.flow.connection import PIECE, write_large
-from crlf.flow.line import Line
+from crlf.flow.line import Carrier, Line
 from crlf.message.body import FileBody
 from crlf.message.errors import CrlfError, TransportError
 from crlf.message.facts import Draining
@@ -31,7 +31,7 @@ class Turn:
     """
 
     __slots__ = (
-        "_deadline_from", "_head", "_line", "_received", "_sending", "fault", "has_begun",
+        "_deadline_from", "_has_left", "_head", "_line", "_received", "fault", "has_begun",
         "is_finished", "is_gone", "request", "status_code",
     )  # fmt: skip
 
@@ -45,6 +45,7 @@ class Turn:
         self.has_begun = False
         self.is_finished = False
         self.is_gone = False
+        self._has_left = False
         self.status_code = 0
 
     @property
@@ -127,12 +128,12 @@ class Turn:
 
     async def answer(self, response: Response) -> None:
         """Say a whole response."""
-        self._begins(response.status_code)
+        now = self._begins(response.status_code)
         line = self._line
         stamp = line.terms.stamp
         if stamp is not None:
             response = response.with_headers(stamp(self.request, response.headers))
-        await self._written(line.answer(response, self.request))
+        await self._written(line.answer(response, self.request, now))
         self.is_finished = True
 
     async def answer_whole(self, head: ResponseHead, content: bytes) -> None:
@@ -196,18 +197,22 @@ class Turn:
     async def _send_file(self, file: BinaryIO, offset: int, count: int) -> None:
         in_thread = self._line.terms.in_thread
 
-        def open_pieces() -> Iterator[bytes]:
+        def open_body() -> FileBody:
             file.seek(offset)
-            return FileBody(file, count).chunks()
+            return FileBody(file, count)
 
-        pieces = await in_thread(open_pieces)
-        while (piece := await in_thread(lambda: next(pieces, None))) is not None:
-            await self.send(piece)
+        carrier = Carrier(self._line.connection)
+        try:
+            await send_content(
+                carrier, await in_thread(open_body), self._line.write_deadline, in_thread
+            )
+        finally:
+            self._line.size += carrier.size
 
     async def finish(self, trailers: Headers = EMPTY) -> None:
         """Say that this was all. Raises LocalError for less than Content-Length."""
         line, engine = self._line, self._line.engine
-        if self._head is not None and not trailers.fields:
+        if self._head is not None and not trailers.fields and self.request.method != "HEAD":
             head, self._head = self._head, None
             engine.send_whole(head, b"")
         else:
@@ -217,6 +222,16 @@ class Turn:
         if out:
             await self._written(line.connection.stream.write(out, line.write_deadline()))
         self.is_finished = True
+
+    def leave_if_finished(self) -> None:
+        """Let the connection go on without us, once the answer is finished.
+
+        For an application that goes on working after its answer, in its own Task: the client's
+        next request does not wait for that.
+        """
+        if self.is_finished and not self._has_left:
+            self._has_left = True
+            self._line.leave()
 
     def _begins(self, status_code: int) -> float:
         """Note that an answer begins; return what time it is."""

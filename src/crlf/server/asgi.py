@@ -7,11 +7,11 @@ by name; and what it says wrong is its own fault, never the client's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from types import coroutine
 from typing import Any
 
+from crlf.flow.contexts import rest_of
 from crlf.flow.turn import Talk, Turn
 from crlf.ports import InThread
 from crlf.server.asgiexchange import Exchange
@@ -73,7 +73,7 @@ class AsgiApplication:
                 except StopIteration:
                     pass  # it never had to wait
                 else:
-                    await _rest_of(run, steps, waited)
+                    await rest_of(run, steps, waited, turn.leave_if_finished)
             except Exception as error:
                 exchange.fail(error)
             finally:
@@ -83,24 +83,3 @@ class AsgiApplication:
                 raise exchange.gone()
 
         return talk
-
-
-@coroutine
-def _rest_of(
-    run: Callable[..., Any], steps: Generator[Any, None, None], waited: Any
-) -> Generator[Any, Any, None]:
-    """Carry on what has begun to wait, each step in its own context."""
-    while True:
-        try:
-            yield waited
-        except GeneratorExit:
-            steps.close()
-            raise
-        except BaseException as error:
-            thrown: BaseException | None = error
-        else:
-            thrown = None
-        try:
-            waited = run(next, steps) if thrown is None else run(steps.throw, thrown)
-        except StopIteration:
-            return

@@ -178,6 +178,7 @@ class Server:
             pool.run,
             Spool(),
             talk=None if talker is None else talker(pool.run, wall),
+            spawn=asyncio.get_running_loop().create_task,
             limits=settings.limits,
             patience=settings.patience,
             standing=self._standing,
