@@ -69,8 +69,8 @@ BROWSERS = [
         b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; "
         b"boundary=----geckoformboundary7c\r\nContent-Length: 212\r\n\r\n"
         b'------geckoformboundary7c\r\nContent-Disposition: form-data; name="file"; '
-        b'filename="a.txt"\r\nContent-Type: text/plain\r\n\r\nhello, here is what is in it, and it is '
-        b"not long\r\n"
+        b'filename="a.txt"\r\nContent-Type: text/plain\r\n\r\nhello, here is what is in it, '
+        b"and it is not long\r\n"
         b"------geckoformboundary7c--\r\n\r\n\r\n\r\n\r\n"
     ),
     # programs
