@@ -64,6 +64,15 @@ class Slot:
         cells[SECONDS + bisect_left(SECONDS_UP_TO, seconds)] += 1
         cells[SECONDS_SUM] += int(seconds * 1e6)
 
+    def answered(self, status_code: int, size: int, seconds: float) -> None:
+        """Count an answer, all that there is to count of it. size: bytes of content."""
+        cells = self._cells
+        cells[REQUESTS_1XX - 1 + status_code // 100] += 1
+        cells[SECONDS + bisect_left(SECONDS_UP_TO, seconds)] += 1
+        cells[SECONDS_SUM] += int(seconds * 1e6)
+        if size:
+            cells[BYTES_OUT] += size
+
     def wipe(self) -> None:
         """Forget what was so at present: its process has ended. What was counted stays."""
         for counter in range(PRESENT):

@@ -32,7 +32,7 @@ def counted_ids(chance: str) -> Callable[[], str]:
     numbers = count(1)
 
     def name() -> str:
-        return f"{chance}-{next(numbers):x}"
+        return f"{chance}-{next(numbers)}"
 
     return name
 

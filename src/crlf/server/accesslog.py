@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from crlf.message.dates import MONTHS, build_date
+from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.patterns import pattern
 from crlf.rules.requestids import REQUEST_ID
@@ -24,11 +25,26 @@ AGENT: Final = 384
 HOST: Final = 255
 WHY: Final = 240
 SHORT: Final = 64
+NAME: Final = 128
 
-_KNOWN_MOST = 1024  # texts whose escaped form is remembered, of each kind of field
-_KNOWN_LONGEST = 512  # characters of a text that is worth remembering
+_KNOWN_MOST: Final = 1024  # texts whose escaped form is remembered, of each kind of field
+_KNOWN_LONGEST: Final = 512  # characters of a text that is worth remembering
 _PLAIN = pattern(r"[ !#-\[\]-~]*")  # visible ASCII but for quote and backslash
 _USERINFO = pattern(r"(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//[^/?#@]*@")
+
+
+class Answered(Protocol):
+    """What is told of an answer, as a Watch is (flow/terms.py)."""
+
+    def __call__(
+        self,
+        request: Request | None,
+        where: Received,
+        status_code: int,
+        size: int,
+        seconds: float,
+        why: str,
+    ) -> None: ...
 
 
 class Sink(Protocol):
@@ -64,6 +80,11 @@ class Known(dict[str | None, str]):
         return written
 
 
+Peer = tuple[str, int]
+Pieces = tuple[str, str, str]  # of a line; what the answer says comes between and after them
+_DIGITS: Final = tuple([f"{number:03d}" for number in range(1000)])
+
+
 def quoted(text: str, most: int) -> str:
     r"""Escape a text for between quotes: every byte that is not plain as \xNN, at most so long.
 
@@ -80,7 +101,7 @@ def json_text(text: str, most: int) -> str:
     r"""Write a text as JSON, quotes included, in ASCII; a byte of the wire is one \u00NN."""
     if len(text) > most:
         text = text[: most - 3] + "..."
-    if _PLAIN.fullmatch(text) is not None:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return f'"{_bounded([_json_character(character) for character in text], most)}"'
 
@@ -135,37 +156,15 @@ def without_query(target: str) -> str:
     return target if named is None else f"{target[: target.index('//')]}//{target[named.end() :]}"
 
 
-class Stamps:
-    """The present as a log writes it; of one second once. wall: seconds since 1970."""
+def stamps(second: int) -> tuple[str, str]:
+    """Write a moment in UTC as logs have it, and as RFC 3339 does, its fraction left open.
 
-    __slots__ = ("_iso", "_second", "_stamp", "_wall")
-
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self._wall = wall
-        self._second = -1
-        self._stamp = self._iso = ""
-
-    def _renew(self, second: int) -> None:
-        self._second = second
-        date = build_date(second)  # Sun, 06 Nov 1994 08:49:37 GMT
-        day, month, year, clock = date[5:7], date[8:11], date[12:16], date[17:25]
-        self._stamp = f"{day}/{month}/{year}:{clock} +0000"
-        self._iso = f"{year}-{MONTHS.index(month) + 1:02d}-{day}T{clock}"
-
-    def clf(self) -> str:
-        """As in 06/Nov/1994:08:49:37 +0000."""
-        second = int(self._wall())
-        if second != self._second:
-            self._renew(second)
-        return self._stamp
-
-    def iso(self) -> str:
-        """As in 1994-11-06T08:49:37.123Z (RFC 3339)."""
-        now = self._wall()
-        second = int(now)
-        if second != self._second:
-            self._renew(second)
-        return f"{self._iso}.{int((now - second) * 1000):03d}Z"
+    As in 06/Nov/1994:08:49:37 +0000 and 1994-11-06T08:49:37.
+    """
+    date = build_date(second)  # Sun, 06 Nov 1994 08:49:37 GMT
+    day, month, year, clock = date[5:7], date[8:11], date[12:16], date[17:25]
+    number = MONTHS.index(month) + 1
+    return f"{day}/{month}/{year}:{clock} +0000", f"{year}-{number:02d}-{day}T{clock}"
 
 
 class AccessLog:
@@ -173,6 +172,10 @@ class AccessLog:
 
     sink: where lines go. wall: seconds since 1970. log_query: write queries too. quiet: targets
     that are not logged while all is well, such as those that ask for the server's health.
+    on_fault: told of answers on which something went wrong.
+
+    What a head says is written once: a client that asks the same again on its connection has
+    the same Headers as before (wire/h1/head.py), and by them what stands for it is found.
     """
 
     def __init__(
@@ -182,17 +185,24 @@ class AccessLog:
         *,
         log_query: bool = False,
         quiet: frozenset[str] = frozenset(),
+        on_fault: Answered | None = None,
     ) -> None:
         self._write = sink.write
-        self._log_query = log_query
+        self._wall = wall
+        self._shown: Callable[[str], str] = str if log_query else without_query
         self._quiet = quiet
-        self._stamps = Stamps(wall)
+        self._on_fault = on_fault
+        # By the id of the fields, which are kept so that the id stays theirs.
+        self._kept: dict[int, tuple[Headers, str, Peer | None, Pieces]] = {}
 
     def opened(self, where: Received) -> None:
         """Write nothing: a line is a request's."""
 
     def closed(self, where: Received) -> None:
         """Write nothing."""
+
+    def every_second(self) -> None:
+        """Look at the clock, where that is enough."""
 
     def answered(
         self,
@@ -204,11 +214,68 @@ class AccessLog:
         why: str,
     ) -> None:
         """Write a line."""
+        if request is None:
+            pieces = self._pieces(None, where)
+        else:
+            headers, target = request.headers, request.target
+            peer = request.peer  # a trusted proxy may have said who it is
+            kept = self._kept.get(id(headers))
+            if kept is None or kept[0] is not headers or kept[1] != target or kept[2] != peer:
+                if target in self._quiet and status_code < 500:
+                    return
+                if len(self._kept) >= _KNOWN_MOST:
+                    self._kept.clear()
+                kept = headers, target, peer, self._pieces(request, where)
+                self._kept[id(headers)] = kept
+            pieces = kept[3]
+        self._write(self._line(pieces, request, status_code, size, seconds, why))
+        if why and self._on_fault is not None:
+            self._on_fault(request, where, status_code, size, seconds, why)
+
+    def _pieces(self, request: Request | None, where: Received) -> Pieces:
+        """Write what a head says, or what is known of one that could not be read."""
+        raise NotImplementedError
+
+    def _line(
+        self,
+        pieces: Pieces,
+        request: Request | None,
+        status_code: int,
+        size: int,
+        seconds: float,
+        why: str,
+    ) -> str:
+        """Write a line around those pieces."""
         raise NotImplementedError
 
 
+class ShortLog(AccessLog):
+    """A short line for whoever develops: status, request, size, time, and what went wrong."""
+
+    def _pieces(self, request: Request | None, where: Received) -> Pieces:
+        if request is None:
+            return "-", "", ""
+        target = quoted(self._shown(request.target), TARGET)
+        return f"{quoted(request.method, SHORT)} {target}", "", ""
+
+    def _line(
+        self,
+        pieces: Pieces,
+        request: Request | None,
+        status_code: int,
+        size: int,
+        seconds: float,
+        why: str,
+    ) -> str:
+        reason = f"  {quoted(why, WHY)}" if why else ""
+        return f"{status_code} {pieces[0]}  {size} B  {seconds * 1000:.1f} ms{reason}\n"
+
+
 class CombinedLog(AccessLog):
-    """The combined format of Apache and nginx, to the letter; times are UTC."""
+    """The combined format of Apache and nginx, to the letter; times are UTC.
+
+    The clock is looked at once a second, as by nginx it is once a round of its loop.
+    """
 
     def __init__(
         self,
@@ -217,66 +284,48 @@ class CombinedLog(AccessLog):
         *,
         log_query: bool = False,
         quiet: frozenset[str] = frozenset(),
+        on_fault: Answered | None = None,
     ) -> None:
-        super().__init__(sink, wall, log_query=log_query, quiet=quiet)
-        kept: Callable[[str], str] = str if log_query else without_query
-        self._peers = Known(lambda text: quoted(text, SHORT), "-")
-        self._methods = Known(lambda text: quoted(text, SHORT), "-")
-        self._targets = Known(lambda text: quoted(kept(text), TARGET), "-")
-        self._referers = Known(lambda text: quoted(kept(text), REFERER), "-")
+        super().__init__(sink, wall, log_query=log_query, quiet=quiet, on_fault=on_fault)
+        shown = self._shown
+        self._short = Known(lambda text: quoted(text, SHORT), "-")
+        self._targets = Known(lambda text: quoted(shown(text), TARGET), "-")
+        self._referers = Known(lambda text: quoted(shown(text), REFERER), "-")
         self._agents = Known(lambda text: quoted(text, AGENT), "-")
+        self._stamp = ""
+        self.every_second()
 
-    def answered(
-        self,
-        request: Request | None,
-        where: Received,
-        status_code: int,
-        size: int,
-        seconds: float,
-        why: str,
-    ) -> None:
-        """Write a line; a request that could not be read is a "-"."""
-        peer = where.peer
-        if request is None:
-            line = "-"
-            referer = agent = "-"
-        else:
-            target = request.target
-            if target in self._quiet and status_code < 500:
-                return
-            peer = request.peer  # a trusted proxy may have said who it is
-            first = request.headers.first
-            line = f"{self._methods[request.method]} {self._targets[target]} HTTP/{request.version}"
+    def every_second(self) -> None:
+        """Look at the clock."""
+        self._stamp = stamps(int(self._wall()))[0]
+
+    def _pieces(self, request: Request | None, where: Received) -> Pieces:
+        short = self._short
+        asked, referer, agent, peer = "-", "-", "-", where.peer
+        if request is not None:
+            peer, first = request.peer, request.headers.first
+            asked = (
+                f"{short[request.method]} {self._targets[request.target]}"
+                f" HTTP/{short[request.version]}"
+            )
             referer, agent = self._referers[first("referer")], self._agents[first("user-agent")]
-        address = "-" if peer is None else self._peers[peer[0]]
-        self._write(
-            f"{address} - - [{self._stamps.clf()}] "
-            f'"{line}" {status_code} {size} "{referer}" "{agent}"\n'
+        return (
+            f"{short[peer[0] if peer is not None else None]} - - [",
+            f'] "{asked}" ',
+            f' "{referer}" "{agent}"\n',
         )
 
-
-class ShortLog(AccessLog):
-    """A short line for whoever develops: status, request, size, time, and what went wrong."""
-
-    def answered(
+    def _line(
         self,
+        pieces: Pieces,
         request: Request | None,
-        where: Received,
         status_code: int,
         size: int,
         seconds: float,
         why: str,
-    ) -> None:
-        """Write a line."""
-        if request is None:
-            asked = "-"
-        else:
-            if request.target in self._quiet and status_code < 500:
-                return
-            target = request.target if self._log_query else without_query(request.target)
-            asked = f"{quoted(request.method, SHORT)} {quoted(target, TARGET)}"
-        reason = f"  {quoted(why, WHY)}" if why else ""
-        self._write(f"{status_code} {asked}  {size} B  {seconds * 1000:.1f} ms{reason}\n")
+    ) -> str:
+        first, middle, last = pieces
+        return f"{first}{self._stamp}{middle}{status_code} {size}{last}"
 
 
 class JsonLog(AccessLog):
@@ -293,51 +342,58 @@ class JsonLog(AccessLog):
         worker: int,
         log_query: bool = False,
         quiet: frozenset[str] = frozenset(),
+        on_fault: Answered | None = None,
     ) -> None:
-        super().__init__(sink, wall, log_query=log_query, quiet=quiet)
-        kept: Callable[[str], str] = str if log_query else without_query
+        super().__init__(sink, wall, log_query=log_query, quiet=quiet, on_fault=on_fault)
+        shown = self._shown
         self._worker = worker
+        self._second = -1
+        self._stamp = ""  # of that second
         self._short = Known(lambda text: json_text(text, SHORT), "null")
-        self._targets = Known(lambda text: json_text(kept(text), TARGET), "null")
-        self._referers = Known(lambda text: json_text(kept(text), REFERER), "null")
+        self._targets = Known(lambda text: json_text(shown(text), TARGET), "null")
+        self._referers = Known(lambda text: json_text(shown(text), REFERER), "null")
         self._agents = Known(lambda text: json_text(text, AGENT), "null")
         self._hosts = Known(lambda text: json_text(text, HOST), "null")
 
-    def answered(
+    def _pieces(self, request: Request | None, where: Received) -> Pieces:
+        short, tls, peer = self._short, where.tls, where.peer
+        method = target = version = host = referer = agent = "null"
+        if request is not None:
+            peer, first = request.peer, request.headers.first
+            method, version = short[request.method], short[request.version]
+            target, host = self._targets[request.target], self._hosts[first("host")]
+            referer, agent = self._referers[first("referer")], self._agents[first("user-agent")]
+        address, port = ("null", "null") if peer is None else (short[peer[0]], peer[1])
+        text = (
+            f'"peer":{address},"peer_port":{port},'
+            f'"method":{method},"target":{target},"version":{version},"host":{host},'
+            f'"referer":{referer},"user_agent":{agent},'
+            f'"tls":{"null" if tls is None else short[tls.version]},"worker":{self._worker}}}\n'
+        )
+        return text, "", ""
+
+    def _line(
         self,
+        pieces: Pieces,
         request: Request | None,
-        where: Received,
         status_code: int,
         size: int,
         seconds: float,
         why: str,
-    ) -> None:
-        """Write a line; of a request that could not be read it has the connection's facts."""
-        peer, tls = where.peer, where.tls
-        short = self._short
-        if request is None:
-            words = '"method":null,"target":null,"version":null'
-            more = '"request_id":null,"host":null,"referer":null,"user_agent":null'
-        else:
-            target = request.target
-            if target in self._quiet and status_code < 500:
-                return
-            peer = request.peer
-            first = request.headers.first
-            words = (
-                f'"method":{short[request.method]},"target":{self._targets[target]},'
-                f'"version":"{request.version}"'
-            )
+    ) -> str:
+        now = self._wall()
+        second = int(now)
+        if second != self._second:
+            self._second, self._stamp = second, stamps(second)[1]
+        # Numbers by three digits from a table: formatting a float takes three times as long.
+        moment = _DIGITS[int((now - second) * 1000)]
+        whole, micro = divmod(int(seconds * 1e6), 1_000_000)
+        name = "null"
+        if request is not None:
             named = request.extras.get(REQUEST_ID)
-            more = (
-                f'"request_id":{json_text(named, 128) if isinstance(named, str) else "null"},'
-                f'"host":{self._hosts[first("host")]},"referer":{self._referers[first("referer")]},'
-                f'"user_agent":{self._agents[first("user-agent")]}'
-            )
-        address, port = ("null", "null") if peer is None else (short[peer[0]], peer[1])
-        self._write(
-            f'{{"time":"{self._stamps.iso()}","peer":{address},"peer_port":{port},{words},'
-            f'"status":{status_code},"bytes":{size},"seconds":{seconds:.6f},{more},'
-            f'"tls":{"null" if tls is None else short[tls.version]},'
-            f'"why":{json_text(why, WHY) if why else "null"},"worker":{self._worker}}}\n'
+            name = json_text(named, NAME) if isinstance(named, str) else "null"
+        return (
+            f'{{"time":"{self._stamp}.{moment}Z","status":{status_code},"bytes":{size},'
+            f'"seconds":{whole}.{_DIGITS[micro // 1000]}{_DIGITS[micro % 1000]},'
+            f'"request_id":{name},"why":{json_text(why, WHY) if why else "null"},{pieces[0]}'
         )

@@ -12,16 +12,18 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 ROOM: Final = 8 * 1024 * 1024  # bytes that wait to be written; 25,000 lines or more
 EVERY: Final = 0.2  # seconds between two writes; nginx's buffers are as long as they are told
 LAST_SECONDS: Final = 3.0  # for what is left, and for a disk that hangs, when a server stops
 STANDARD_OUTPUT: Final = 1
+_RETRY: Final = 0.02  # seconds until a pipe that was full is tried again
 
 # Linux writes so much into a pipe as one piece, whoever else writes to it (POSIX: 512 or more).
 _PIPE_PIECE: Final = 4096
+_PACK: Final = 128  # lines: few enough to be in the processor's cache still when they are joined
 _FLAGS: Final = (
     os.O_WRONLY
     | os.O_APPEND
@@ -68,35 +70,42 @@ class LogFile:
         self._room = room
         self._complain = complain
         self._descriptor = open_log(path)
-        self._lines: list[
-            str
-        ] = []  # added to by whoever writes, taken from the front by the thread
-        self._came = 0  # bytes so far; only who writes counts here,
-        self._went = 0  # and here only the thread
-        self.dropped = 0  # lines that there was no room for; written where they are dropped
-        self._lost = 0  # lines that the disk refused; the thread's
-        self._told = (0, 0.0)  # lines spoken of, and when; the thread's
+        self._lines: list[str] = []  # the newest; added to by who writes, else guarded by _packing
+        self._packing = threading.Lock()
+        self._packs: list[bytes] = []  # what is written next; guarded by _packing
+        self._waiting = 0  # bytes in packs and under way; guarded by _packing
+        self.lost = 0  # lines that are not in the file and never will be; guarded by _packing
+        self._told = (0, 0.0)  # lost lines that were spoken of, and when; the thread's
+        self._is_torn = False  # the last write ended within a line; the thread's
         self._sleeps = True  # the thread waits to be woken, or is not there yet
         self._awake = threading.Event()
         self._asked = threading.Event()  # to reopen
         self._ends = threading.Event()
         self._thread: threading.Thread | None = None
 
-    @property
-    def lost(self) -> int:
-        """How many lines have not been written, and will not be."""
-        return self.dropped + self._lost
-
     def write(self, line: str) -> None:
         """Add a line; it is in the file a moment later. Called from one thread at a time."""
-        size = len(line)
-        if self._came - self._went + size > self._room:
-            self.dropped += 1
-            return
-        self._came += size
-        self._lines.append(line)
+        lines = self._lines
+        lines.append(line)
+        if len(lines) >= _PACK:
+            self._pack()
         if self._sleeps:
             self._begin()
+
+    def _pack(self) -> None:
+        """Make one piece of the lines that are there, or drop them when there is no room."""
+        with self._packing:
+            lines = self._lines
+            count = len(lines)  # where the thread packs, another may be added meanwhile
+            if not count:
+                return
+            pack = "".join(lines[:count]).encode("ascii", "backslashreplace")
+            del lines[:count]
+            if self._waiting + len(pack) > self._room:
+                self.lost += count
+            else:
+                self._waiting += len(pack)
+                self._packs.append(pack)
 
     def _begin(self) -> None:
         """Wake the thread for the first line of a batch."""
@@ -111,7 +120,7 @@ class LogFile:
 
     def reopen(self) -> None:
         """Go on in the file that has the path's name now, as after it was moved away."""
-        if self._path == "-":
+        if self._path == "-" or self._ends.is_set():
             return
         self._asked.set()
         if self._thread is None:
@@ -155,57 +164,58 @@ class LogFile:
         try:
             opened = open_log(self._path)
         except OSError as fault:
-            self._say(f"the log goes on where it was: {self._path!a} cannot be opened: {fault}")
+            self._say(f"the log goes on where it was: {self._path!a}: {fault.strerror}")
             return
         before, self._descriptor = self._descriptor, opened
+        self._is_torn = False
         os.close(before)
 
     def _write_out(self) -> None:
         """Write all lines that are there."""
-        lines = self._lines
-        count = len(lines)
-        if count:
-            batch = lines[:count]
+        self._pack()
+        with self._packing:
+            packs, self._packs = self._packs, []
+        why = "they came too fast"
+        for pack in packs:
             try:
-                for piece in self._pieces(batch):
+                for piece in self._pieces(pack):
                     self._write_piece(piece)
             except OSError as fault:
-                self._lost += count
-                self._speak_of_lost(f": {fault.strerror}")
-            # The lines make room when they are written: what waits is what stands in the list.
-            self._went += sum(map(len, batch))
-            del lines[:count]
-        self._speak_of_lost("")
+                why = fault.strerror or "the disk"
+                with self._packing:
+                    self.lost += pack.count(b"\n")  # or fewer: some may have got through
+            with self._packing:
+                self._waiting -= len(pack)
+        self._speak_of_lost(why)
 
-    def _pieces(self, batch: Sequence[str]) -> Sequence[bytes]:
-        """Join lines into what one write takes whole: all of them, or a pipe's worth."""
-        if len(batch) == 1 or not stat.S_ISFIFO(os.fstat(self._descriptor).st_mode):
-            return ["".join(batch).encode("ascii", "backslashreplace")]
-        pieces: list[bytes] = []
-        held: list[str] = []
-        size = 0
-        for line in batch:
-            if held and size + len(line) > _PIPE_PIECE:
-                pieces.append("".join(held).encode("ascii", "backslashreplace"))
-                held, size = [line], len(line)
-                continue
-            held.append(line)
-            size += len(line)
-        pieces.append("".join(held).encode("ascii", "backslashreplace"))
-        return pieces
+    def _pieces(self, pack: bytes) -> Iterator[bytes]:
+        """Cut a pack, between lines, into what one write takes whole."""
+        begin = 0
+        if stat.S_ISFIFO(os.fstat(self._descriptor).st_mode):
+            while len(pack) - begin > _PIPE_PIECE:
+                end = pack.rfind(b"\n", begin, begin + _PIPE_PIECE)
+                end = (pack.find(b"\n", begin) if end < 0 else end) + 1
+                yield pack[begin:end]
+                begin = end
+        if begin < len(pack):
+            yield pack[begin:]
 
     def _write_piece(self, piece: bytes) -> None:
-        view = memoryview(piece)
-        last_at = None
+        view = memoryview(b"\n" + piece if self._is_torn else piece)
+        give_up = None
         while view:
             try:
                 view = view[os.write(self._descriptor, view) :]
             except BlockingIOError:  # standard output that somebody has made non-blocking
                 if self._ends.is_set():
-                    last_at = last_at or time.monotonic() + LAST_SECONDS / 2
-                    if time.monotonic() > last_at:
+                    give_up = give_up or time.monotonic() + LAST_SECONDS / 2
+                    if time.monotonic() > give_up:
                         raise
-                time.sleep(0.02)
+                time.sleep(_RETRY)
+            except OSError:
+                self._is_torn = len(view) < len(piece) or self._is_torn
+                raise
+        self._is_torn = False
 
     def _speak_of_lost(self, why: str) -> None:
         told, told_at = self._told
@@ -213,7 +223,7 @@ class LogFile:
         if lost == told or (time.monotonic() - told_at < 1 and not self._ends.is_set()):
             return
         self._told = (lost, time.monotonic())
-        self._say(f"{lost - told} lines of the log are lost{why or ': they came too fast'}")
+        self._say(f"{lost - told} lines of the log are lost: {why}")
 
     def _say(self, sentence: str) -> None:
         if self._complain is not None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
+from crlf.message.fields.media import parse_media_type
+from crlf.message.fields.negotiation import parse_quality_list
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
@@ -39,6 +41,7 @@ from crlf.net.board import (
 )
 from crlf.ports import InThread
 from crlf.rules.pages import NOSNIFF, error_response
+from crlf.server.accesslog import Answered
 
 STARTED: Final = FREE  # seconds since 1970, when the slot's first process did
 
@@ -58,19 +61,21 @@ _REFUSED: Final = {
     "host": REFUSED_HOST,
     "overload": REFUSED_OVERLOAD,
 }
-_ACCEPT_MOST: Final = 1024  # characters of Accept that are looked at; Prometheus sends 300
+_OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
 
 
 class Measures:
     """Watches answers, and counts them in a process's slot.
 
     now: seconds since 1970, the server's start where this is its first process in the slot.
+    on_fault: told of answers on which something went wrong.
     """
 
-    __slots__ = ("_slot",)
+    __slots__ = ("_on_fault", "_slot")
 
-    def __init__(self, slot: Slot, now: float) -> None:
+    def __init__(self, slot: Slot, now: float, on_fault: Answered | None = None) -> None:
         self._slot = slot
+        self._on_fault = on_fault
         if not slot[STARTED]:
             slot[STARTED] = int(now)
 
@@ -92,15 +97,15 @@ class Measures:
         """Count an answer, and what went wrong."""
         slot = self._slot
         if status_code:
-            slot.add(REQUESTS_1XX - 1 + status_code // 100)
-            slot.took(seconds)
-            slot.add(BYTES_OUT, size)
+            slot.answered(status_code, size, seconds)
             if status_code == 421:  # RFC 9110 15.5.20: for a host that is not served here
                 slot.add(REFUSED_HOST)
         if why:
             reason = reason_counter(why)
             if reason is not None:
                 slot.add(reason)
+            if self._on_fault is not None:
+                self._on_fault(request, where, status_code, size, seconds, why)
 
 
 def reason_counter(why: str) -> int | None:
@@ -211,15 +216,12 @@ class MetricsSite:
 
     def page(self, accept: str = "") -> Response:
         """Write all measures in the format that is accepted, text or OpenMetrics."""
-        from prometheus_client.exposition import choose_encoder, generate_latest
+        from prometheus_client.exposition import choose_encoder
 
-        try:
-            encode, content_type = choose_encoder(accept[:_ACCEPT_MOST])
-            content, fields = encode(self._registry), _fields(content_type)
-        except ValueError:  # a version or an escaping that is none, or no field could have
-            encode, content_type = choose_encoder("")
-            content, fields = generate_latest(self._registry), _fields(content_type)
-        return Response.quick(200, fields, content)
+        # What is accepted is read here: the package compares the version of a stranger's Accept
+        # with numbers (TypeError), and repeats it in the content type.
+        encode, content_type = choose_encoder(_OPENMETRICS if prefers_openmetrics(accept) else "")
+        return Response.quick(200, _fields(content_type), encode(self._registry))
 
     def answer(self, request: Request) -> Response | None:
         """Answer for the path of the measures; None for any other."""
@@ -242,6 +244,21 @@ class MetricsSite:
             return self.answer(request) or error_response(404)
 
         return send
+
+
+def prefers_openmetrics(accept: str) -> bool:
+    """Tell whether an Accept field likes OpenMetrics 1.0 as much as Prometheus' plain text."""
+    liked, plain = 0.0, 0.0
+    for text, quality in parse_quality_list(accept):
+        found = parse_media_type(text)
+        if found is None:
+            continue
+        version = found.parameter("version")
+        if found.essence == "application/openmetrics-text" and version in (None, "1.0.0"):
+            liked = max(liked, quality)
+        elif found.essence == "text/plain":
+            plain = max(plain, quality)
+    return liked > 0 and liked >= plain
 
 
 def _fields(content_type: str) -> Headers:

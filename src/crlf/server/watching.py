@@ -17,7 +17,7 @@ from crlf.net.aio import monotonic, wall
 from crlf.net.board import REFUSED_TIMEOUT, Board, Slot
 from crlf.rules.gates import Gate
 from crlf.rules.requestids import Peer, counted_ids, naming, stamp_id
-from crlf.server.accesslog import AccessLog, CombinedLog, JsonLog, ShortLog, quoted
+from crlf.server.accesslog import AccessLog, Answered, CombinedLog, JsonLog, ShortLog, quoted
 from crlf.server.health import HEALTH_PATHS, health_gate
 from crlf.server.logfile import LogFile
 from crlf.server.measures import Measures, MetricsSite, is_refused, reason_counter
@@ -103,10 +103,13 @@ def kind_of(why: str) -> str:
 class Watching:
     """All that watches a server, in one.
 
-    sees_all: whether anybody wants to know of requests on which nothing went wrong.
+    answered: as of a Watch (flow/terms.py). sees_all: whether anybody wants to know of requests
+    on which nothing went wrong.
     """
 
-    __slots__ = ("_answered", "_file", "_log", "_measures", "_refusals", "sees_all")
+    __slots__ = ("_file", "_log", "_refusals", "answered", "sees_all")
+
+    answered: Answered
 
     def __init__(
         self,
@@ -118,8 +121,14 @@ class Watching:
         self._refusals = refusals
         self._log = log
         self._file = file
-        self._measures = measures
         self.sees_all = log is not None or measures is not None
+        # Each is called by itself where there is one: a call is a fiftieth of an answer.
+        if log is not None and measures is not None:
+            self.answered = _both(log.answered, measures.answered)
+        elif log is not None:
+            self.answered = log.answered
+        else:
+            self.answered = refusals.answered if measures is None else measures.answered
 
     def opened(self, where: Received) -> None:
         """Tell nobody: connections are counted where they are accepted."""
@@ -127,25 +136,10 @@ class Watching:
     def closed(self, where: Received) -> None:
         """Tell nobody."""
 
-    def answered(
-        self,
-        request: Request | None,
-        where: Received,
-        status_code: int,
-        size: int,
-        seconds: float,
-        why: str,
-    ) -> None:
-        """Tell everybody."""
-        if self._log is not None:
-            self._log.answered(request, where, status_code, size, seconds, why)
-        if self._measures is not None:
-            self._measures.answered(request, where, status_code, size, seconds, why)
-        if why:
-            self._refusals.answered(request, where, status_code, size, seconds, why)
-
     def every_second(self) -> None:
-        """Tell of refusals that have only been counted; called about once a second."""
+        """Look at the clock, and tell of refusals that have only been counted."""
+        if self._log is not None:
+            self._log.every_second()
         self._refusals.tell_rest(monotonic())
 
     def reopen(self) -> None:
@@ -160,6 +154,21 @@ class Watching:
             self._file.close()
 
 
+def _both(one: Answered, other: Answered) -> Answered:
+    def answered(
+        request: Request | None,
+        where: Received,
+        status_code: int,
+        size: int,
+        seconds: float,
+        why: str,
+    ) -> None:
+        one(request, where, status_code, size, seconds, why)
+        other(request, where, status_code, size, seconds, why)
+
+    return answered
+
+
 def watches(settings: ServerSettings, slot: Slot | None = None) -> Watching:
     """Put together what the settings ask for. slot: what measures count in.
 
@@ -167,19 +176,23 @@ def watches(settings: ServerSettings, slot: Slot | None = None) -> Watching:
     for a format that there is not.
     """
     refusals = Refusals(monotonic)
-    measures = None if slot is None or settings.metrics is None else Measures(slot, wall())
-    if settings.access_log == "off":
+    style, told, measures = settings.access_log, refusals.answered, None
+    if slot is not None and settings.metrics is not None:
+        measures = Measures(slot, wall(), on_fault=told if style == "off" else None)
+    if style == "off":
         return Watching(refusals, None, None, measures)
-    if settings.access_log not in ("short", "combined", "json"):
-        raise ValueError(f"access_log is off, short, combined or json, not {settings.access_log!r}")
+    if style not in ("short", "combined", "json"):
+        raise ValueError(f"access_log is off, short, combined or json, not {style!r}")
     file = LogFile(settings.access_log_file, complain=warn)
     quiet = HEALTH_PATHS if settings.health else frozenset[str]()
+    query = settings.log_query
     log: AccessLog
-    if settings.access_log == "json":
-        log = JsonLog(file, wall, worker=file.process, log_query=settings.log_query, quiet=quiet)
+    if style == "json":
+        worker = file.process
+        log = JsonLog(file, wall, worker=worker, log_query=query, quiet=quiet, on_fault=told)
     else:
-        kind = CombinedLog if settings.access_log == "combined" else ShortLog
-        log = kind(file, wall, log_query=settings.log_query, quiet=quiet)
+        kind = CombinedLog if style == "combined" else ShortLog
+        log = kind(file, wall, log_query=query, quiet=quiet, on_fault=told)
     return Watching(refusals, log, file, measures)
 
 
