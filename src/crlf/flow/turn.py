@@ -22,6 +22,8 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.wire.parts import CONTINUE, END, Data, End, ResponseHead
 
+_SERVERS = -1  # stands for the limit of the server
+
 
 class Turn:
     """One request and its answer, on a connection.
@@ -31,14 +33,15 @@ class Turn:
     """
 
     __slots__ = (
-        "_deadline_from", "_has_left", "_head", "_line", "_received", "fault", "has_begun",
-        "is_finished", "is_gone", "request", "status_code",
+        "_deadline_from", "_has_left", "_head", "_limit", "_line", "_received", "fault",
+        "has_begun", "is_finished", "is_gone", "request", "status_code",
     )  # fmt: skip
 
     def __init__(self, line: Line, request: Request) -> None:
         self._line = line
         self.request = request
         self._head: ResponseHead | None = None  # kept back for the first piece of content
+        self._limit: int | None = _SERVERS
         self._received = -1  # bytes of content; -1 before the first was asked for
         self._deadline_from = (0.0, 0)  # when content was first asked for, at how many bytes
         self.fault: Exception | None = None
@@ -69,6 +72,10 @@ class Turn:
 
     # -- listening
 
+    def take_up_to(self, limit: int | None) -> None:
+        """Take so many bytes of content, where the server's limit is not meant for this request."""
+        self._limit = limit
+
     async def next_piece(self) -> bytes | None:
         """Return the next bytes of the request's content, None at its end.
 
@@ -79,7 +86,7 @@ class Turn:
         try:
             if not engine.body_is_due:
                 return None
-            limit = line.terms.limits.body
+            limit = line.terms.limits.body if self._limit == _SERVERS else self._limit
             if self._received < 0:
                 self._received = 0
                 refuse_over(limit, engine.body_left)
