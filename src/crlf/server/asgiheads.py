@@ -85,6 +85,11 @@ class ScopeMaker:
             (name.lower().encode("latin-1"), value.encode("latin-1"))
             for name, value in request.headers.fields
         ]
+        # RFC 9112 3.2.2: beside an absolute form the Host field counts no more.
+        authority = received.authority or target.authority
+        if authority is not None:
+            others = [field for field in self._headers if field[0] != b"host"]
+            self._headers = [(b"host", authority.encode("latin-1")), *others]
         self._extensions: dict[str, Any] = dict(EXTENSIONS)
         self._extensions["crlf.draining"] = {"draining": received.draining}
         if received.tls is not None:
