@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 import threading
 import time
 from collections import Counter
@@ -53,9 +54,11 @@ wanting: Counter[str] = Counter()
 def find_program(choices: str) -> str | None:
     """Find a program; "chromium|google-chrome" means whichever there is.
 
-    "python:starlette" is a package of the Python that runs the tests.
+    "python:starlette" is a package of the Python that runs the tests. Programs that were installed
+    as packages (Caddy) are beside that.
     """
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS])
+    beside = os.path.dirname(sys.executable)
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS, beside])
     for name in choices.split("|"):
         package = name.removeprefix("python:")
         found = shutil.which(name, path=path) if package == name else find_spec(package) and name
