@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 KINDS = ("app", "folder", "asgi", "wsgi")
 LARGE = 15_000_000  # bytes; far more than the kernel takes by itself
+WHOLE = b"x" * LARGE
 PIECE = b"x" * 100_000
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -67,7 +68,7 @@ async def probe(request: Request) -> str:
 
 @app.get("/large")
 async def large(request: Request) -> bytes:
-    return b"x" * LARGE
+    return WHOLE
 
 
 @app.get("/endless")
@@ -118,7 +119,7 @@ async def asgi(scope: Any, receive: Callable[[], Any], send: Callable[[Any], Any
     if scope["path"] == "/probe":
         pieces = [b"alive"]
     elif scope["path"] == "/large":
-        pieces = [b"x" * LARGE]
+        pieces = [WHOLE]
     elif scope["path"] == "/endless":
         pieces = iter(lambda: PIECE, b"")
     await send({"type": "http.response.start", "status": 200, "headers": fields})
@@ -147,7 +148,7 @@ def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
     if environ["PATH_INFO"] == "/probe":
         return [b"alive"]
     if environ["PATH_INFO"] == "/large":
-        return [b"x" * LARGE]
+        return [WHOLE]
     if environ["PATH_INFO"] == "/endless":
         return iter(lambda: PIECE, b"")
     return [f"{size} bytes".encode()]

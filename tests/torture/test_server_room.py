@@ -126,6 +126,17 @@ def test_who_never_asks_makes_room_too(port: int) -> None:
         assert time.monotonic() - began < 1.0
 
 
+def test_who_was_refused_and_stays_makes_room_too(port: int) -> None:
+    with clients(port, 3) as first:
+        for peer in first:
+            peer.sendall(b"nonsense\r\n\r\n")
+            assert peer.recv(65536).startswith(b"HTTP/1.1 400 ")
+        with clients(port, 1) as (fourth,):
+            began = time.monotonic()
+            assert ask(fourth).endswith(b"alive")
+            assert time.monotonic() - began < 1.0
+
+
 def test_nobody_is_let_go_while_nobody_waits(port: int) -> None:
     with clients(port, 3) as first:
         for peer in first:

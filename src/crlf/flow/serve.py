@@ -114,7 +114,7 @@ class Service(Terms):
         waiting = [
             visit
             for visit in self.visits
-            if (visit.is_idle or visit.is_hearing) and visit.waits_since < before
+            if (visit.is_idle or visit.may_go) and visit.waits_since < before
         ]
         waiting.sort(key=lambda visit: visit.waits_since)
         for visit in waiting[: 1 + len(waiting) // 32]:  # as many at a time as nginx
@@ -130,13 +130,13 @@ class Visit(Line):
     """One client's connection: its requests, one after the other.
 
     asking: the application is at work, whose troubles are its own. turn: of a talk at work.
-    is_hearing: a request's head has come in part. waits_since: when it was last ready for one.
+    may_go: a head has come in part, or our last word is out. waits_since: since when that is so.
     began: when the present request was here. successor: the Task that carries on, where an
     application is busy with what nobody waits for any more.
     """
 
     __slots__ = (
-        "asking", "began", "idle_seconds", "is_hearing", "number", "service", "status_code",
+        "asking", "began", "idle_seconds", "may_go", "number", "service", "status_code",
         "successor", "turn", "waits_since",
     )  # fmt: skip
 
@@ -145,7 +145,7 @@ class Visit(Line):
         self.service = service
         self.asking = False
         self.turn: Turn | None = None
-        self.is_hearing = False
+        self.may_go = False
         self.waits_since = 0.0
         self.status_code = 0
         self.began = 0.0
@@ -245,6 +245,8 @@ class Visit(Line):
                     return
                 if not await self._survived(fault, head, request):
                     break
+        self.waits_since = now()
+        self.may_go = True
         await self.linger()
 
     async def _led(self, request: Request) -> tuple[Request, bool]:
@@ -316,9 +318,9 @@ class Visit(Line):
             if connection.received > len(data):  # it was idle, which is no part of the head time
                 began = service.now()
         self.waits_since = service.now()
-        self.is_hearing = True
+        self.may_go = True
         part = await connection.next_part(began + service.patience.head)
-        self.is_hearing = False
+        self.may_go = False
         return part
 
     async def _with_content(self, request: Request) -> Request:
