@@ -39,6 +39,7 @@ LATE_OWN = {
     ("server/serving.py", "crlf.server.arriving"): "loads ssl, 20 ms that plain HTTP does not owe",
     ("server/serving.py", "crlf.net.certificates"): "the same",
     ("server/app.py", "crlf.server.asgiface"): "loads asyncio, and few serve it elsewhere",
+    ("server/foldersite.py", "crlf.server.uploading"): "few folders take files",
     ("server/hosting.py", "crlf.server.asgi"): "few servers host both",
     ("server/hosting.py", "crlf.server.wsgi"): "the same",
     ("cli/commands.py", "crlf.cli.serveoptions"): "a server's settings, which only it knows",

@@ -70,6 +70,7 @@ ASYNC_FACES = {
     "server/app.py": "the handler is called by a flow",
     "server/folder.py": "a handler that looks at the disk, in a thread",
     "server/foldersite.py": "the same, by itself",
+    "server/uploading.py": "content that comes piece by piece",
     "server/incoming.py": "a body that streams in",
     "server/measures.py": "an application of one page",
     "server/asgi.py": "ASGI is asynchronous",

@@ -69,14 +69,8 @@ class Destination:
         return PartFile(path, self)
 
     def free_names(self, path: str) -> Iterator[str]:
-        """Yield the names that the file may get, the best first."""
-        yield path
-        if self.numbered:
-            stem, suffix = os.path.splitext(path)
-            if stem.endswith(".tar"):
-                stem, suffix = stem.removesuffix(".tar"), f".tar{suffix}"
-            for number in range(1, MOST_NUMBERED + 1):
-                yield f"{stem} ({number}){suffix}"
+        """List the names that the file may get, the best first."""
+        return numbered(path) if self.numbered else iter((path,))
 
     def choose(self, path: str) -> str:
         """Choose the first of its names that is free. Raises FileExistsError."""
@@ -242,6 +236,16 @@ class PartFile:
         finally:
             os.close(descriptor)
         os.replace(fresh, self._note)
+
+
+def numbered(path: str) -> Iterator[str]:
+    """Yield a name, then others like it, as in "page (1).html"."""
+    yield path
+    stem, suffix = os.path.splitext(path)
+    if stem.endswith(".tar"):
+        stem, suffix = stem.removesuffix(".tar"), f".tar{suffix}"
+    for number in range(1, MOST_NUMBERED + 1):
+        yield f"{stem} ({number}){suffix}"
 
 
 def _is_ours(descriptor: int) -> bool:

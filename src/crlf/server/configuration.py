@@ -160,6 +160,8 @@ class _Gathering:
         settings = DEFAULT_SETTINGS
         try:
             settings = _build_settings(self.chosen.values())
+            if fault := open_to_all(settings):
+                self.faults.append(fault)
         except ValueError as fault:
             self.faults.append(str(fault))
         return Configuration(
@@ -271,6 +273,27 @@ def _build_settings(chosen: Iterable[Chosen]) -> ServerSettings:
     for top, changes in parts.items():
         tops[top] = replace(getattr(DEFAULT_SETTINGS, top), **changes)
     return replace(DEFAULT_SETTINGS, **tops)
+
+
+def open_to_all(settings: ServerSettings) -> str:
+    """Say what is wrong when everybody could send files; "" when nothing is.
+
+    Behind a proxy everybody is, wherever the server itself listens.
+    """
+    folder = settings.folder
+    if not folder.upload or folder.upload_token is not None or folder.upload_user is not None:
+        return ""
+    places = [parse_bind(text) for text in settings.bind]
+    is_alone = all(
+        place.host == "localhost" or place.host == "::1" or place.host.startswith("127.")
+        for place in places
+    )
+    if is_alone and not settings.trusted_proxies and not settings.proxy_protocol:
+        return ""
+    return (
+        "upload would be open to everybody: upload-token (CRLF_UPLOAD_TOKEN) or upload-user "
+        "says who may, and bind to 127.0.0.1 lets nobody else in"
+    )
 
 
 def meant(name: str, names: Iterable[str]) -> str:

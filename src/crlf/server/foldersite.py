@@ -1,7 +1,8 @@
 """A folder, or one file, as the whole of what a server serves: `crlf serve FOLDER`.
 
 It is an application of its own, with nothing between a request and the folder: what is in memory
-is answered by one look into a table. Its law: whatever it is asked, it only ever reads.
+is answered by one look into a table. Its law: whatever it is asked, it only ever reads, unless it
+was told to take files (uploading.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+from crlf.flow.turn import Talk
 from crlf.message.grammar import parse_digits
 from crlf.message.headers import Headers
 from crlf.message.request import Request
@@ -18,6 +20,7 @@ from crlf.ports import InThread
 from crlf.rules.caching import parse_rules
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS
+from crlf.server.filecache import MEMORY
 from crlf.server.folder import Folder, Place
 from crlf.server.settings import DEFAULT_FOLDER, FolderSettings
 
@@ -32,6 +35,8 @@ class FolderSite:
     Raises OSError for a path that is neither, ValueError for settings that cannot be.
     """
 
+    talker: Callable[[InThread, Callable[[], float]], Talk]  # there, when files are taken
+
     def __init__(
         self,
         target: Folder | str | os.PathLike[str],
@@ -39,15 +44,22 @@ class FolderSite:
     ) -> None:
         self.folder: Folder
         if isinstance(target, Folder):
+            if settings.upload:
+                raise ValueError("uploads need the path of a folder")
             self.folder = target
             return
         cache, compress = parse_rules(settings.cache), settings.compress
         if not os.path.isdir(target):
+            if settings.upload:
+                raise ValueError("uploads need a folder")
             self.folder = FileSite(target, cache=cache, compress=compress)
             return
+        # What visitors send is neither a folder's own page, nor another file in a coding, and is
+        # seen at once by all processes.
+        takes = settings.upload
         self.folder = Folder(
             target,
-            index=settings.index,
+            index=None if takes else settings.index,
             listing=settings.listing,
             follow_symlinks=settings.follow_symlinks,
             hidden=settings.hidden,
@@ -56,7 +68,20 @@ class FolderSite:
             errors=_error_pages(settings.error_pages),
             cache=cache,
             hashed=settings.hashed,
-            compress=compress,
+            compress=compress and not takes,
+            memory=0 if takes else MEMORY,
+        )
+        if takes:
+            self._take(target, settings)
+
+    def _take(self, target: str | os.PathLike[str], settings: FolderSettings) -> None:
+        """Be an application that takes files, too: one with a talker."""
+        from crlf.server.uploading import Uploads
+
+        uploads = Uploads(target, settings)
+        self.folder.panel_of = uploads.panel_of
+        self.talker = lambda in_thread, now: uploads.talk(
+            self.sender(in_thread, now), in_thread, now
         )
 
     def sender(

@@ -2,7 +2,8 @@
 
 A command line and an environment know only text, TOML knows more; both become the same value
 here, or a BadValue that says what would have been right. Its law: what `shown` writes, `read`
-reads as the same value, so that a configuration that was printed can be saved and used.
+reads as the same value, so that a configuration that was printed can be saved and used; of a
+secret it writes stars, and whoever prints says so.
 """
 
 from __future__ import annotations
@@ -100,6 +101,26 @@ def _read_optional(text: str) -> str | None:
     return None if text.lower() in (OFF, "") else _read_text(text)
 
 
+class Secret(str):
+    """A text that is not shown: it is printed as stars, and only compared."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, form: str) -> str:
+        return format("***", form)
+
+
+def _read_secret(text: str) -> Secret | None:
+    read = _read_optional(text)
+    return None if read is None else Secret(read)
+
+
 def _read_size(text: str) -> int:
     found = _SIZE.fullmatch(text)
     if found is None or int(found[1]) == 0:
@@ -158,6 +179,7 @@ def whole(least: int, most: int) -> Kind:
 FLAG = Kind("yes or no", _read_flag, (bool,))
 TEXT = Kind("a text", _read_text)
 OPTIONAL = Kind('a text, or "off"', _read_optional)
+SECRET = Kind('a text that is not shown, or "off"', _read_secret, (int,))
 PATH = Kind("a path", _read_text)
 MAYBE_PATH = Kind('a path, or "off"', _read_optional)
 WORDS = Kind("texts", _read_text, separator=",")

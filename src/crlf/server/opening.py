@@ -72,7 +72,8 @@ class Facts(NamedTuple):
         return self.modified // 1_000_000_000
 
 
-def _facts(found: os.stat_result) -> Facts:
+def facts_of(found: os.stat_result) -> Facts:
+    """Take from what a system says of a file what we go by."""
     return Facts(
         found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
     )  # fmt: skip
@@ -97,7 +98,7 @@ class Opened:
         except BaseException:
             self.close()
             raise
-        self.facts = _facts(found)
+        self.facts = facts_of(found)
 
     def read(self) -> tuple[bytes, bool] | None:
         """Read it whole; None when it is shorter by now. What was added is left out.
@@ -114,7 +115,7 @@ class Opened:
         if left:
             return None
         content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        return content, _facts(os.fstat(self._descriptor)) == self.facts
+        return content, facts_of(os.fstat(self._descriptor)) == self.facts
 
     def take(self, at: int = 0) -> BinaryIO:
         """Hand over the file, from a position on; it is the caller's to close."""
@@ -163,6 +164,18 @@ class Root:
         """Open the file that names lead to. Raises OSError."""
         return Opened(self._reach(names, _FILE))
 
+    def folder(self, names: Sequence[str]) -> int | str:
+        """Open a folder that names lead to; its path, where folders cannot be opened.
+
+        Raises OSError. Whoever gets a descriptor closes it.
+        """
+        if _WALKS:
+            return self._reach(names, _LISTED)
+        path = self._own_path(names)
+        if not os.path.isdir(path):
+            raise NotADirectoryError(errno.ENOTDIR, "no folder")
+        return path
+
     def look(self, names: Sequence[str], suffixes: Sequence[str] = ()) -> Looked:
         """Open the file that names lead to, and look for regular files with suffixes beside it.
 
@@ -183,7 +196,7 @@ class Root:
                         name + suffix.encode(), dir_fd=folder, follow_symlinks=self.follow_symlinks
                     )
                     if stat.S_ISREG(found.st_mode):
-                        beside.append((suffix, _facts(found)))
+                        beside.append((suffix, facts_of(found)))
             return Looked(file, tuple(beside))
         finally:
             os.close(folder)

@@ -17,6 +17,7 @@ from crlf.server.kinds import (
     PATHS,
     RULES,
     SECONDS,
+    SECRET,
     SIZE,
     SPAN,
     TEXT,
@@ -35,6 +36,7 @@ TLS = "TLS"
 TRUST = "Who is believed"
 SAYS = "What it says"
 FOLDERS = "Folders"
+UPLOADS = "Uploads"
 LIMITS = "Limits: what a client may send (the default; off is none)"
 TIMES = "Timeouts: seconds that a client may take (the default; off is no end)"
 
@@ -88,9 +90,15 @@ def _timeout(name: str, meaning: str, kind: Kind = SECONDS, *aliases: str) -> Se
     )  # fmt: skip
 
 
-def _folder(name: str, kind: Kind, meaning: str, metavar: str = "") -> Setting:
-    return Setting(name, kind, meaning, FOLDERS, metavar,
-                   place=f"folder.{name.replace('-', '_')}")  # fmt: skip
+def _folder(
+    name: str, kind: Kind, meaning: str, metavar: str = "", group: str = FOLDERS
+) -> Setting:
+    place = f"folder.{name.replace('-', '_')}"
+    return Setting(name, kind, meaning, group, metavar, place=place)
+
+
+def _upload(name: str, kind: Kind, metavar: str, meaning: str) -> Setting:
+    return _folder(f"upload-{name}", kind, meaning, metavar, UPLOADS)
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -173,6 +181,12 @@ SETTINGS: tuple[Setting, ...] = (
     _folder("compress", FLAG, "send text in gzip, br or zstd to who takes them"),
     _folder("hidden", FLAG, "serve names that begin with a dot"),
     _folder("follow-symlinks", FLAG, "follow links, wherever they lead"),
+    _folder("upload", FLAG, "take files from visitors, by PUT and by a page", group=UPLOADS),
+    _upload("token", SECRET, "TOKEN", "from those who know it; better said as CRLF_UPLOAD_TOKEN"),
+    _upload("user", SECRET, "NAME:PASSWORD", "from who signs in as this user"),
+    _upload("limit", SIZE, "N", "bytes of one request: 413"),
+    _upload("quota", SIZE, "N", "bytes of all that is in the folder: 507"),
+    _upload("files", COUNT, "N", "files in the folder: 507"),
     _limit("connections", COUNT, "N", "open at once, of each process; more wait"),
     _limit("requests", COUNT, "N", "on one connection", "patience.requests"),
     _limit("line", SIZE, "N", "the request line: 414"),

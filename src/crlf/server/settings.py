@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
 from crlf.rules.forwarded import PROXY_FIELDS
-from crlf.values import frozen
+from crlf.server.kinds import NO_LIMIT
+from crlf.values import as_dict, frozen
 from crlf.wire.limits import SERVER_LIMITS, Limits
 
 
@@ -24,6 +25,9 @@ class FolderSettings:
     file of the folder for a status. compress: gzip, br and zstd for types that gain by it.
     hidden: names that begin with a dot too. follow_symlinks: let links lead wherever they lead,
     also out of the folder.
+    upload: take files from visitors (server/uploading.py): from those who know upload_token, or
+    upload_user, "NAME:PASSWORD"; without either from this machine alone. upload_limit: bytes of
+    one request. upload_quota, upload_files: bytes and files that the folder may have in all.
     """
 
     index: str | None = "index.html"
@@ -36,6 +40,20 @@ class FolderSettings:
     compress: bool = True
     hidden: bool = False
     follow_symlinks: bool = False
+    upload: bool = False
+    upload_token: str | None = None
+    upload_user: str | None = None
+    upload_limit: int = 1024 * 1024 * 1024  # PHP 2 MiB, nginx 1 MiB, Nextcloud 512 MiB
+    upload_quota: int = NO_LIMIT
+    upload_files: int = NO_LIMIT
+
+    def __repr__(self) -> str:
+        secrets = ("upload_token", "upload_user")
+        shown = {
+            name: "***" if value and name in secrets else value
+            for name, value in as_dict(self).items()
+        }
+        return f"FolderSettings({', '.join(f'{name}={shown[name]!r}' for name in shown)})"
 
 
 DEFAULT_FOLDER = FolderSettings()
