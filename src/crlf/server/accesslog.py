@@ -14,8 +14,8 @@ from typing import Final, Protocol
 from crlf.message.dates import MONTHS, build_date
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
-from crlf.patterns import pattern
 from crlf.rules.requestids import REQUEST_ID
+from crlf.server.logtext import json_text, quoted, without_query, without_userinfo
 
 # Characters of a field, escapes counted. Together they stay below the 4096 bytes that a pipe
 # takes as one piece, so that a line is whole there too; nginx has no limit, Apache 8 KiB.
@@ -29,8 +29,6 @@ NAME: Final = 128
 
 _KNOWN_MOST: Final = 1024  # texts whose escaped form is remembered, of each kind of field
 _KNOWN_LONGEST: Final = 512  # characters of a text that is worth remembering
-_PLAIN = pattern(r"[ !#-\[\]-~]*")  # visible ASCII but for quote and backslash
-_USERINFO = pattern(r"(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//[^/?#@]*@")
 
 
 class Answered(Protocol):
@@ -85,77 +83,6 @@ Pieces = tuple[str, str, str]  # of a line; what the answer says comes between a
 _DIGITS: Final = tuple([f"{number:03d}" for number in range(1000)])
 
 
-def quoted(text: str, most: int) -> str:
-    r"""Escape a text for between quotes: every byte that is not plain as \xNN, at most so long.
-
-    What is cut ends with "...".
-    """
-    if len(text) > most:
-        text = text[: most - 3] + "..."
-    if _PLAIN.fullmatch(text) is not None:
-        return text
-    return _bounded(_escaped_bytes(text), most)
-
-
-def json_text(text: str, most: int) -> str:
-    r"""Write a text as JSON, quotes included, in ASCII; a byte of the wire is one \u00NN."""
-    if len(text) > most:
-        text = text[: most - 3] + "..."
-    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
-    return f'"{_bounded([_json_character(character) for character in text], most)}"'
-
-
-def _bounded(pieces: list[str], most: int) -> str:
-    """Join escapes, none of them cut in two."""
-    whole = "".join(pieces)
-    if len(whole) <= most:
-        return whole
-    size, kept = 3, []
-    for piece in pieces:
-        size += len(piece)
-        if size > most:
-            break
-        kept.append(piece)
-    return "".join([*kept, "..."])
-
-
-def _escaped_bytes(text: str) -> list[str]:
-    """Escape character by character. On the wire one is a byte; beyond U+00FF it is UTF-8."""
-    return [_BYTES[ord(each)] if each <= "\xff" else _beyond(each) for each in text]
-
-
-def _beyond(character: str) -> str:
-    return "".join([_BYTES[byte] for byte in character.encode("utf-8", "surrogatepass")])
-
-
-def _json_character(character: str) -> str:
-    code = ord(character)
-    if character in '"\\':
-        return f"\\{character}"
-    if 0x20 <= code < 0x7F:
-        return character
-    if code <= 0xFFFF:
-        return f"\\u{code:04x}"
-    code -= 0x10000
-    return f"\\u{0xD800 | code >> 10:04x}\\u{0xDC00 | code & 0x3FF:04x}"
-
-
-_BYTES: Final = tuple(
-    [
-        chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\x{byte:02X}"
-        for byte in range(256)
-    ]
-)
-
-
-def without_query(target: str) -> str:
-    """Cut a target, or a referer, at its query; a user's name and password go too."""
-    target = target.partition("?")[0].partition("#")[0]
-    named = _USERINFO.match(target)
-    return target if named is None else f"{target[: target.index('//')]}//{target[named.end() :]}"
-
-
 def stamps(second: int) -> tuple[str, str]:
     """Write a moment in UTC as logs have it, and as RFC 3339 does, its fraction left open.
 
@@ -189,7 +116,7 @@ class AccessLog:
     ) -> None:
         self._write = sink.write
         self._wall = wall
-        self._shown: Callable[[str], str] = str if log_query else without_query
+        self._shown = without_userinfo if log_query else without_query
         self._quiet = quiet
         self._on_fault = on_fault
         # By the id of the fields, which are kept so that the id stays theirs.
