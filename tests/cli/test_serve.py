@@ -167,6 +167,68 @@ def test_a_port_that_is_taken_is_explained(crlf: CommandLine) -> None:
     assert (done.code, done.err) == (OTHER, f"crlf: port {port} of 127.0.0.1 is in use; {hint}\n")
 
 
+def test_a_place_that_cannot_be_had_is_named_once(crlf: CommandLine) -> None:
+    for place in ("unix:/nonesuch/shop.sock", "fd://999"):
+        done = crlf("serve", "--bind", place)
+        assert done.code == OTHER
+        assert done.err.startswith(f"crlf: cannot listen on {place}: ")
+        assert done.err.count("cannot listen") == 1
+
+
+def test_what_is_no_place_is_not_called_one(crlf: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        other = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = crlf("serve", "--port", "0", "--metrics", other)
+    assert (done.code, done.err) == (OTHER, f"crlf: cannot listen on {other}: it is in use\n")
+    (crlf.folder / "no.pem").write_text("no certificate", encoding="utf-8")
+    for words, says in [
+        (["--tls-certificate", "none.pem"], "bad TLS settings: cannot read none.pem: No such file"),
+        (
+            ["--tls-certificate", "no.pem"],
+            "bad TLS settings: no certificate with its key in no.pem",
+        ),
+        (["--log-file", "none/log"], "none/log cannot be opened: No such file"),
+    ]:
+        done = crlf("serve", "--port", "0", *words)
+        assert done.code == OTHER
+        assert says in done.err.replace(f"{crlf.folder}/", "")
+        assert "listen" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "says"),
+    [
+        (
+            ["--metrics", "/m"],
+            "prometheus_client",
+            "prometheus-client: pip install 'crlf[metrics]'",
+        ),
+        (["--reload"], "watchfiles", "watchfiles: pip install 'crlf[reload]'"),
+        (["--tls-self-signed"], "cryptography", "cryptography: pip install 'crlf[selfsigned]'"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--workers", "2"], ["--check-config"]])
+def test_a_package_that_is_needed_is_named(
+    words: list[str],
+    module: str,
+    says: str,
+    more: list[str],
+    crlf: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    done = crlf("serve", "--port", "0", *words, *more)
+    name = words[0].removeprefix("--")
+    assert (done.code, done.err) == (OTHER, f"crlf: {name} needs the package {says}\n")
+
+
+def test_a_proxy_line_from_nobody_is_a_fault(crlf: CommandLine) -> None:
+    for words in ([], ["--check-config"]):
+        done = crlf("serve", "--port", "0", "--proxy-protocol", *words)
+        assert done.err.startswith("crlf: --proxy-protocol needs trusted-proxies")
+        assert done.err.count("\n") == 1
+
+
 # --- for real ------------------------------------------------------------------------------------
 
 

@@ -394,7 +394,7 @@ def test_sources_count_and_data_does_not(path: str, counts: bool) -> None:
 def test_who_wants_to_reload_is_told_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "watchfiles", None)
     with (
-        pytest.raises(CannotReload, match="pip install watchfiles"),
+        pytest.raises(CannotReload, match=r"pip install 'crlf\[reload\]'"),
         watching_files(["."], print),
     ):
         pass

@@ -17,6 +17,7 @@ def check(configuration: Configuration, environment: Environment) -> int:
     """Say all that is wrong, a line each, or that all is well; return the exit code."""
     faults = list(configuration.faults)
     if not faults:
+        faults += package_faults(configuration.settings)
         faults += certificate_faults(configuration.settings)
         faults += log_faults(configuration.settings)
         try:
@@ -31,6 +32,25 @@ def check(configuration: Configuration, environment: Environment) -> int:
     places = ", ".join(configuration.settings.bind)
     environment.show(f"All is well: {configuration.target} can be served at {places}\n")
     return OK
+
+
+def package_faults(settings: ServerSettings) -> Iterator[str]:
+    """See whether the packages are there that some settings need."""
+    asked = {
+        "metrics": (settings.metrics is not None, "prometheus_client", "prometheus-client"),
+        "reload": (settings.reload, "watchfiles", "watchfiles"),
+        "tls-self-signed": (settings.self_signed, "cryptography", "cryptography"),
+    }
+    for name, (is_asked, module, package) in asked.items():
+        if is_asked and not _is_there(module):
+            extra = name.removeprefix("tls-").replace("-", "")
+            yield f"{name} needs the package {package}: pip install 'crlf[{extra}]'"
+
+
+def _is_there(module: str) -> bool:
+    from importlib.util import find_spec  # for who asks for one of these
+
+    return find_spec(module) is not None
 
 
 def certificate_faults(settings: ServerSettings) -> Iterator[str]:

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 
 from crlf.cli.arguments import Arguments
-from crlf.cli.checking import check
+from crlf.cli.checking import check, package_faults
 from crlf.cli.commands import Command
 from crlf.cli.configured import configuration_text
 from crlf.cli.environment import Environment
-from crlf.cli.exits import OK, OTHER, Failure
+from crlf.cli.exits import OK, OTHER, USAGE, Failure
 from crlf.cli.loading import explained
 from crlf.cli.output import reason_of
 from crlf.cli.terminal import Style, harmless
+from crlf.message.errors import CrlfError
 from crlf.net.listening import is_public, parse_bind, url_of
 from crlf.server.configuration import Configuration, configure
 from crlf.server.hosting import CannotHost, load_application
@@ -48,6 +49,7 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
         style = Style(environment.wants_colour(environment.stdout_is_terminal))
         environment.show(configuration_text(configuration.chosen, style))
         return OK
+    complain_of(tuple(package_faults(configuration.settings)), environment, OTHER)
     add_variables(configuration, environment)
     settings = _settled(configuration, environment)
     try:
@@ -133,12 +135,12 @@ def _signed(
         made.remove()
 
 
-def complain_of(faults: Sequence[str], environment: Environment) -> None:
+def complain_of(faults: Sequence[str], environment: Environment, code: int = USAGE) -> None:
     """Say all that is wrong with what was told, a line each. Raises Failure with the last."""
     for fault in faults[:-1]:
         environment.complain(fault)
     if faults:
-        raise Failure(faults[-1])
+        raise Failure(faults[-1], code)
 
 
 def add_variables(configuration: Configuration, environment: Environment) -> None:
@@ -188,15 +190,19 @@ def warn_of_everybody(sockets: Sequence[socket.socket], environment: Environment
 
 
 def _cannot_listen(fault: OSError, settings: ServerSettings) -> Failure:
-    """Say why an address cannot be had, and what could."""
-    place = parse_bind(settings.bind[0])
-    if len(settings.bind) > 1 or place.path is not None or place.descriptor is not None:
-        return Failure(f"cannot listen on {', '.join(settings.bind)}: {reason_of(fault)}", OTHER)
+    """Say why an address cannot be had, and what could; or which file it is that cannot."""
+    if isinstance(fault, CrlfError):  # of TLS: its sentence is whole
+        return Failure(str(fault), OTHER)
+    if fault.filename is not None:
+        return Failure(f"{os.fsdecode(fault.filename)} cannot be opened: {reason_of(fault)}", OTHER)
+    place, reason = parse_bind(settings.bind[0]), reason_of(fault)
     where = f"port {place.port} of {place.host or 'this machine'}"
-    if fault.errno == errno.EADDRINUSE:
-        return Failure(
-            f"{where} is in use; --port {place.port + 1} is another, --port 0 any free one", OTHER
-        )
-    if fault.errno == errno.EACCES:
-        return Failure(f"{where} is not for everybody; ports from 1024 on are", OTHER)
-    return Failure(f"cannot listen on {where}: {reason_of(fault)}", OTHER)
+    if place.path is None and reason.startswith(f"cannot listen on {place}: "):
+        if fault.errno == errno.EADDRINUSE:
+            hint = f"--port {place.port + 1} is another, --port 0 any free one"
+            return Failure(f"{where} is in use; {hint}", OTHER)
+        if fault.errno == errno.EACCES:
+            return Failure(f"{where} is not for everybody; ports from 1024 on are", OTHER)
+    if reason.startswith("cannot listen on "):  # it names the place itself
+        return Failure(reason, OTHER)
+    return Failure(f"cannot listen on {', '.join(settings.bind)}: {reason}", OTHER)

@@ -221,6 +221,9 @@ class _Gathering:
         certificates = self.chosen["tls-certificate"]
         if certificates.value and self.value("tls-self-signed"):
             self.faults.append(f"{certificates.source} and tls-self-signed: one is enough")
+        expected = self.chosen["proxy-protocol"]
+        if expected.value and not self.value("trusted-proxies"):
+            self.faults.append(f"{expected.source} needs trusted-proxies: who may say a PROXY line")
 
 
 def _use_root_path(path: object) -> None:

@@ -35,7 +35,7 @@ def watching_files(folders: Sequence[str], changed: Callable[[str], object]) -> 
         from watchfiles import watch  # optional: for development
     except ImportError:
         raise CannotReload(
-            "--reload needs the package watchfiles: pip install watchfiles"
+            "--reload needs the package watchfiles: pip install 'crlf[reload]'"
         ) from None
     stop = threading.Event()
     thread = threading.Thread(
