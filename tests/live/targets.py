@@ -191,6 +191,12 @@ class Served:
         return len(os.listdir(f"/proc/{self.process.pid}/task"))
 
     @property
+    def memory(self) -> int:
+        """How many bytes of memory it has."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split(" ")[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
     def cpu_seconds(self) -> float:
         """How long it has been at work."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()

@@ -17,7 +17,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -291,6 +291,22 @@ def test_slow_clients_are_cut_and_nobody_waits_for_them(kind: str) -> None:
 def test_slow_clients_are_cut_by_default(kind: str) -> None:
     with serving(kind) as served:
         see(served, [*SEVEN, never_reading], DEFAULT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_never_reads_costs_little_memory(kind: str) -> None:
+    """Sixty of them would cost 900 MB, had each a copy of what it is sent."""
+    with serving(kind) as served, ExitStack() as stack:
+        before = served.memory
+        for _ in range(60):
+            peer = stack.enter_context(socket.socket())
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(("127.0.0.1", served.port))
+            peer.sendall(GET.replace(b"probe", b"large"))
+        with socket.create_connection(("127.0.0.1", served.port), 5) as peer:
+            peer.sendall(GET)
+            assert peer.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert served.memory - before < 200_000_000
 
 
 # --- over TLS ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from crlf.flow.bodies import let_go, send_body
-from crlf.flow.connection import PIECE, Connection, write_large
+from crlf.flow.connection import PIECE, Connection
 from crlf.flow.terms import Terms
 from crlf.message.errors import (
     CrlfError,
@@ -32,6 +32,17 @@ from crlf.wire.parts import END, Data, Part, RequestHead, ResponseHead
 
 LINGER_MOST: Final = 64 * 1024 * 1024  # bytes thrown away so that a peer which still sends can read
 UNREAD_MOST: Final = 256 * 1024  # bytes of unread content that are read for the next request; Go
+
+
+async def write_out(
+    stream: Stream, engine: ServerEngine, deadline_of: Callable[[], float | None]
+) -> None:
+    """Send what an engine has written, be it large, with a deadline anew for every piece.
+
+    No copy of it is held while a client takes its time. Raises WriteTimeout, WriteFailed.
+    """
+    for piece in engine.outgoing_pieces(PIECE):
+        await stream.write(piece, deadline_of())
 
 
 class Carrier:
@@ -168,11 +179,10 @@ class Line:
         if type(body) is bytes:
             engine.send_whole(response, body)
             self.size = 0 if request.method == "HEAD" else len(body)  # a 304 has none anyway
-            data = engine.outgoing()
-            if len(data) <= PIECE:
-                await stream.write(data, now + self.terms.patience.write)
+            if len(body) <= PIECE:
+                await stream.write(engine.outgoing(), now + self.terms.patience.write)
             else:
-                await write_large(stream, data, self.write_deadline)
+                await write_out(stream, engine, self.write_deadline)
         else:
             await self.stream_out(response, request)
 

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
 from crlf.flow.bodies import expect_end, refuse_over, send_content
-from crlf.flow.connection import PIECE, write_large
-from crlf.flow.line import Carrier, Line
+from crlf.flow.connection import PIECE
+from crlf.flow.line import Carrier, Line, write_out
 from crlf.message.body import FileBody
 from crlf.message.errors import CrlfError, TransportError
 from crlf.message.facts import Draining
@@ -153,12 +153,11 @@ class Turn:
             head = head._replace(headers=stamp(self.request, head.headers))
         engine.send_whole(head, content)
         line.size = 0 if self.request.method == "HEAD" else len(content)
-        data = engine.outgoing()
         try:
-            if len(data) <= PIECE:
-                await stream.write(data, now + terms.patience.write)
+            if len(content) <= PIECE:
+                await stream.write(engine.outgoing(), now + terms.patience.write)
             else:
-                await write_large(stream, data, line.write_deadline)
+                await write_out(stream, engine, line.write_deadline)
         except TransportError as fault:
             self.fault = fault
             self.is_gone = True
@@ -183,13 +182,13 @@ class Turn:
         engine.send(Data(data))
         if not engine.drops_content:
             line.size += len(data)
-        out = engine.outgoing()
-        if not out:
+        stream = line.connection.stream
+        if len(data) > PIECE:
+            await self._written(write_out(stream, engine, line.write_deadline))
             return
-        if len(out) <= PIECE:
-            await self._written(line.connection.stream.write(out, line.write_deadline()))
-        else:
-            await self._written(write_large(line.connection.stream, out, line.write_deadline))
+        out = engine.outgoing()
+        if out:
+            await self._written(stream.write(out, line.write_deadline()))
 
     async def send_file(self, file: BinaryIO, offset: int, count: int) -> None:
         """Say so many bytes of a file, from an offset; nobody else may read it meanwhile.

@@ -7,6 +7,8 @@ unread, until the response before them is complete.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from crlf.message.authority import parse_authority
 from crlf.message.errors import LocalError, Malformed, RemoteError, TooLarge
 from crlf.message.headers import Headers
@@ -47,6 +49,7 @@ class Standing:
 
 
 NO_STANDING = Standing()
+_JOINED = 256 * 1024  # bytes of content that are copied to go out in one piece with their head
 _UNLIKE_200 = frozenset({204, 205, 304})
 _UNLIKE_GET = frozenset({"HEAD", "CONNECT"})  # their responses are framed otherwise
 _status_lines: dict[tuple[int, str], bytes] = {}  # at most one entry a registered status code
@@ -197,16 +200,19 @@ class ServerEngine(H1Engine):
             and seen.method not in _UNLIKE_GET
             and seen.version != "1.0"
         ):
+            length = len(content)
             self._out.append(
                 b"%b%b%bcontent-length: %d\r\n\r\n%b"
                 % (
                     _status_lines.get((status_code, head.reason)) or _line_of(head),
                     facts.block,
                     self._standing.lines,
-                    len(content),
-                    content,
+                    length,
+                    content if length <= _JOINED else b"",
                 )
             )
+            if length > _JOINED:
+                self._out.append(content)
             if self._reader is None:  # as _our_end would
                 self._blank_lines = 0
                 self._end_due = False
@@ -217,16 +223,38 @@ class ServerEngine(H1Engine):
             if left >= 0 and left != len(content) and not drops:
                 raise LocalError("Content-Length is not that of the content", "RFC 9110 8.6")
             self._persists = persists
-            if left == CHUNKED and content and not drops:
-                content = b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
-            elif left == CHUNKED and not drops:
-                content = b"0\r\n\r\n"
-            self._out.append(lines if drops else lines + content)
+            if drops:
+                self._out.append(lines)
+            elif left != CHUNKED:
+                self._out += (lines, content)
+            elif content:
+                self._out += (lines, b"%x\r\n" % len(content), content, b"\r\n0\r\n\r\n")
+            else:
+                self._out.append(lines + b"0\r\n\r\n")
             if self._opens_tunnel(status_code):
                 return
         self.ours = DONE
         self._blank_lines = 0
         self._our_end()
+
+    def outgoing_pieces(self, most: int) -> Iterator[bytes]:
+        """Yield what must go out now in pieces of at most so many bytes, with no copy of it all.
+
+        Content that is large stays the object that it was given as, however slowly it is taken.
+        """
+        out, self._out = self._out, []
+        pieces, room = [], most
+        for data in out:
+            start = 0
+            while start < len(data):
+                piece = data[start : start + room]
+                pieces.append(piece)
+                start, room = start + len(piece), room - len(piece)
+                if not room:
+                    yield b"".join(pieces)
+                    pieces, room = [], most
+        if pieces:
+            yield b"".join(pieces)
 
     def _send_head(self, head: RequestHead | ResponseHead) -> None:
         if not isinstance(head, ResponseHead):
