@@ -614,6 +614,37 @@ def test_what_only_looks_like_a_file_is_read(tmp_path: Path) -> None:
         assert hosted.get("/bytes").content == b"a" * 512_000
 
 
+@pytest.mark.rfc("9110", "14.2")
+def test_a_part_of_a_file_is_sought_and_the_file_closed(tmp_path: Path) -> None:
+    """As Werkzeug does it: iter() of the wrapper is what it seeks in, reads and closes."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 1_000_000 + b"the end")
+    opened: list[Any] = []
+
+    class Part:
+        def __init__(self, wrapper: Iterable[bytes]) -> None:
+            self.file: Any = iter(wrapper)
+
+        def __iter__(self) -> Iterator[bytes]:
+            assert self.file.seekable()
+            self.file.seek(1_000_000)
+            yield next(self.file)
+            assert self.file.tell() == 1_000_007
+
+        def close(self) -> None:
+            self.file.close()
+
+    def app(environ: Environ, start: Start) -> Iterable[bytes]:
+        opened.append(path.open("rb"))
+        start("206 Partial Content", [*PLAIN, ("Content-Length", "7")])
+        return Part(environ["wsgi.file_wrapper"](opened[-1]))
+
+    with hosting(app) as hosted:
+        assert hosted.get().content == b"the end"
+        assert hosted.faults == []
+    assert opened[0].closed
+
+
 def test_a_file_is_closed_when_its_client_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("wb") as file:

@@ -49,18 +49,25 @@ Said = Response | ResponseHead | bytes | Sent | End | BaseException
 class FileWrapper:
     """`wsgi.file_wrapper`: a file to be sent (PEP 3333, Optional Platform-Specific File Handling).
 
-    It is an iterable of blocks for whoever takes it apart before it gets to the server.
+    It is an iterator of blocks for whoever takes it apart before it gets to the server, and can
+    be sought in and closed where its file can: Werkzeug does so for a part of one.
     """
 
     def __init__(self, filelike: Any, block_size: int = 64 * 1024) -> None:
         self.filelike = filelike
         self.block_size = block_size
-        if hasattr(filelike, "close"):
-            self.close = filelike.close
+        for name in ("close", "seek", "seekable", "tell"):
+            if hasattr(filelike, name):
+                setattr(self, name, getattr(filelike, name))
 
     def __iter__(self) -> Iterator[bytes]:
-        while block := self.filelike.read(self.block_size):
-            yield block
+        return self
+
+    def __next__(self) -> bytes:
+        block: bytes = self.filelike.read(self.block_size)
+        if not block:
+            raise StopIteration
+        return block
 
 
 class _Refused(Exception):
