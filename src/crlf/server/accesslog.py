@@ -119,8 +119,9 @@ class AccessLog:
         self._shown = without_userinfo if log_query else without_query
         self._quiet = quiet
         self._on_fault = on_fault
-        # By the id of the fields, which are kept so that the id stays theirs.
-        self._kept: dict[int, tuple[Headers, str, Peer | None, Pieces]] = {}
+        # By the id of the fields, which are kept so that the id stays theirs. They alone say too
+        # little: a method that changes nothing else of a head must not hide behind another's.
+        self._kept: dict[int, tuple[Headers, str, str, str, Peer | None, Pieces]] = {}
 
     def opened(self, where: Received) -> None:
         """Write nothing: a line is a request's."""
@@ -144,17 +145,24 @@ class AccessLog:
         if request is None:
             pieces = self._pieces(None, where)
         else:
-            headers, target = request.headers, request.target
-            peer = request.peer  # a trusted proxy may have said who it is
+            headers, target, method = request.headers, request.target, request.method
+            version, peer = request.version, request.peer  # of whom a trusted proxy may tell
             kept = self._kept.get(id(headers))
-            if kept is None or kept[0] is not headers or kept[1] != target or kept[2] != peer:
+            if (
+                kept is None
+                or kept[0] is not headers
+                or kept[1] != target
+                or kept[2] != method
+                or kept[3] != version
+                or kept[4] != peer
+            ):
                 if target in self._quiet and status_code < 500:
                     return
                 if len(self._kept) >= _KNOWN_MOST:
                     self._kept.clear()
-                kept = headers, target, peer, self._pieces(request, where)
+                kept = headers, target, method, version, peer, self._pieces(request, where)
                 self._kept[id(headers)] = kept
-            pieces = kept[3]
+            pieces = kept[5]
         self._write(self._line(pieces, request, status_code, size, seconds, why))
         if why and self._on_fault is not None:
             self._on_fault(request, where, status_code, size, seconds, why)
