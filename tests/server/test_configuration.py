@@ -362,3 +362,36 @@ def test_an_env_file_adds_and_does_not_replace(tmp_path: Path) -> None:
     assert told(tmp_path, env_file="none").faults == (
         f"{tmp_path}/none cannot be read: No such file or directory",
     )
+
+
+# --- who may send files --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "may"),
+    [
+        ({}, True), ({"bind": "[::1]:1,localhost:2,127.0.0.2:3"}, True), ({"port": "1"}, True),
+        ({"bind": "0.0.0.0:1"}, False), ({"bind": ":1"}, False), ({"host": "10.0.0.1"}, False),
+        ({"bind": "127.0.0.1:1,[::]:1"}, False), ({"bind": "unix:/x"}, False),
+        ({"bind": "fd://3"}, False), ({"trusted_proxies": "127.0.0.1"}, False),
+        ({"bind": "0.0.0.0:1", "upload_token": "secret"}, True),
+        ({"bind": "0.0.0.0:1", "upload_user": "ann:secret"}, True),
+    ],
+)  # fmt: skip
+def test_nobody_takes_files_from_everybody(said: dict[str, str], may: bool) -> None:
+    faults = told(upload="yes", **said).faults
+    assert (faults == ()) == may
+    assert may or "open to everybody" in faults[0]
+    assert told(**said).faults == ()
+
+
+def test_a_secret_is_told_to_nobody() -> None:
+    variables = {"CRLF_UPLOAD_TOKEN": "hush-hush"}
+    configuration = told(variables=variables, upload="yes", upload_user="ann:hush-hush")
+    assert configuration.settings.folder.upload_token == "hush-hush"
+    assert "hush-hush" not in repr(configuration)
+    printed = configuration_text(configuration.chosen, Style(has_colour=False))
+    assert "hush-hush" not in printed
+    assert "# upload-token is set, and not shown" in printed
+    fault = told(variables={"CRLF_UPLOAD_TOKEN": "hush\nhush"}).faults[0]
+    assert "hush" not in fault

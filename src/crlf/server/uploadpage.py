@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from crlf.server.listingpage import Panel, size_of
+from crlf.server.kinds import NO_LIMIT
+from crlf.server.listingpage import Panel
 
 SIGN_IN: Final = "sign-in"  # the query of a folder's URL that asks for credentials
 _DIRECTIVES: Final = "connect-src 'self'; form-action 'self'; frame-ancestors 'none'"
@@ -19,15 +20,20 @@ _STYLE: Final = """\
 .upload.over { background: var(--tint); border-color: var(--link); }
 .upload h2 { font-size: 1rem; margin: 0 0 .5rem; }
 .upload p { color: var(--soft); font-size: .9rem; margin: .5rem 0 0; }
+.upload p:only-child { margin: 0; }
 .upload form { align-items: center; display: flex; flex-wrap: wrap; gap: .75rem; }
 .upload input { color: inherit; font: inherit; max-width: 100%; min-height: 2.75rem;
   padding: .4rem 0; }
+.upload ::file-selector-button { background: var(--tint); border: 1px solid var(--line);
+  border-radius: .4rem; color: inherit; cursor: pointer; font: inherit; margin-right: .75rem;
+  min-height: 2.25rem; padding: .3rem .9rem; }
 .upload button { background: var(--link); border: 0; border-radius: .4rem; color: var(--paper);
   cursor: pointer; font: inherit; font-weight: 600; min-height: 2.75rem; padding: .4rem 1.2rem; }
 .upload ul { list-style: none; margin: 0; padding: 0; }
 .upload li { display: grid; gap: 0 .75rem; grid-template-columns: 1fr auto; padding: .6rem 0 0; }
 .upload li bdi { overflow-wrap: anywhere; }
 .upload progress { accent-color: var(--link); grid-column: 1 / -1; width: 100%; }
+@media (hover: none) { .upload .drop { display: none; } }
 .upload .done { color: var(--good); font-weight: 600; }
 .upload .failed { color: var(--bad); grid-column: 1 / -1; }
 """
@@ -139,11 +145,21 @@ def upload_panel(limit: int) -> Panel:
         '<form method="post" action="./" enctype="multipart/form-data">\n'
         '<input type="file" name="file" multiple required aria-labelledby="upload">\n'
         '<button type="submit">Upload</button>\n</form>\n'
-        f"<p>Up to {size_of(limit)} at once. A name that is taken gets a number."
+        f"<p>{_up_to(limit)} A name that is taken gets a number."
         '<span class="drop" hidden> Or drop files anywhere on this page.</span></p>\n'
         '<ul aria-live="polite"></ul>\n</section>\n'
     )
     return Panel(html, _STYLE, _SCRIPT, _DIRECTIVES)
+
+
+def _up_to(limit: int) -> str:
+    """Say a limit in the units that limits are written in."""
+    if limit >= NO_LIMIT:
+        return ""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if limit % 2**power == 0:
+            return f"Up to {limit // 2**power:,} {unit} at once."
+    return f"Up to {limit:,} bytes at once."
 
 
 SIGN_IN_PANEL: Final = Panel(

@@ -1,0 +1,7 @@
+"""What the stories with real peers get by name."""
+
+from __future__ import annotations
+
+from tests.live.browsing import browser, driver
+
+__all__ = ["browser", "driver"]
