@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +14,10 @@ from typing import Any
 import pytest
 
 from crlf.server import App
+from crlf.server.asgi import AsgiApplication
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.starting import running
+from crlf.server.workers import Worker
 from crlf.values import replace
 
 pytestmark = pytest.mark.timeout(30)
@@ -70,3 +74,60 @@ def test_no_method_hides_behind_another_of_the_same_head(style: str, tmp_path: P
         assert told_of == [("GET", "1.1"), ("DELETE", "1.1"), ("DELETE", "1.0")]
     else:
         assert [line.count("DELETE") for line in written] == [0, 1, 1]
+
+
+# --- processes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="workers are for POSIX")
+def test_measures_of_workers_are_at_their_socket_file_and_nowhere_else(tmp_path: Path) -> None:
+    """A socket file is no host; taken for one, the measures were open to every network."""
+    pytest.importorskip("prometheus_client")
+    path = tmp_path / "measures"
+    command = [
+        sys.executable, "-m", "crlf", "serve", str(tmp_path), "--workers", "1",
+        "--bind", "127.0.0.1:0", "--metrics", f"unix:{path}",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            until(path.exists, 20.0)
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(10)
+                connection.connect(str(path))
+                connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert b"crlf_workers" in answer
+        finally:
+            server.terminate()
+
+
+@pytest.mark.parametrize(
+    "said", [b"nonsense\n", b"{}\n", b'{":":"Limits"}\n', b'{":":"Answer","what":1}\n', b"[1]\n"]
+)
+def test_what_a_worker_says_ends_nobody_else(said: bytes) -> None:
+    """A worker runs the application's code; the supervisor believes it nothing."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        worker = Worker.__new__(Worker)
+        worker.link, worker.ready, worker.fault, worker._said = ours, None, "", bytearray()
+        theirs.sendall(said)
+        assert not worker.listen()
+        assert worker.ready is None
+        assert worker.fault
+
+
+# --- what is logged of errors ---------------------------------------------------------------------
+
+
+def test_an_error_is_logged_without_the_query(caplog: pytest.LogCaptureFixture) -> None:
+    """Secrets travel in queries; errors are logged whatever the access log leaves out."""
+
+    async def fails(scope: Any, receive: Any, send: Any) -> None:
+        raise ZeroDivisionError
+
+    with running(AsgiApplication(fails, lifespan="off"), settings=HERE) as server:
+        answer = say(server.port, b"GET /a?token=S3CRET HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 500")
+    assert "/a failed" in caplog.text
+    assert "S3CRET" not in caplog.text

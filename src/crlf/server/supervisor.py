@@ -28,6 +28,7 @@ from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.starting import running
 from crlf.server.watching import warn
 from crlf.server.workers import Worker
+from crlf.values import replace
 
 STUCK_AFTER = 30.0  # seconds without a sign of life; gunicorn 30
 START_WITHIN = 60.0  # seconds for an application to load; its own begin included
@@ -82,8 +83,11 @@ def serve_with_workers(
         supervisor.start_within = start_within
         stack.enter_context(supervisor)
         if settings.metrics is not None and not settings.metrics.startswith("/"):
-            where = parse_bind(settings.metrics)
-            stack.enter_context(running(MetricsSite(board), where.host, where.port))
+            place = parse_bind(settings.metrics)
+            is_file = place.path is not None or place.descriptor is not None
+            host, port = (None, None) if is_file else (place.host, place.port)
+            own = replace(DEFAULT_SETTINGS, bind=(settings.metrics,))
+            stack.enter_context(running(MetricsSite(board), host, port, settings=own))
         if settings.reload:
             try:
                 stack.enter_context(watching_files([folder or "."], supervisor.request_reload))

@@ -77,8 +77,14 @@ class Worker:
             return False
         self._said += piece
         if piece.endswith(b"\n"):
-            answer: Answer = read_line(bytes(self._said))
-            self._said.clear()
+            said, self._said = bytes(self._said), bytearray()
+            try:
+                answer = read_line(said)
+            except (ValueError, LookupError, TypeError, AttributeError):
+                answer = None
+            if not isinstance(answer, Answer):  # what one worker says ends nobody but itself
+                self.fault = "what it says of its start cannot be understood"
+                return False
             if answer.fault:
                 self.fault = answer.fault
             else:
