@@ -4,6 +4,7 @@ What follows a block's opening fence says what is done with it:
 
     python                  run by itself, in an interpreter of its own; must exit with 0
     python title="shop.py"  saved under that name, for the blocks after it; must compile
+    toml title="crlf.toml"  saved likewise; must be TOML
     python no-run           only compiled
     sh run                  run by the shell, after what the page has saved; must exit with 0
     sh serve                started, and ended with the page; waited for until it listens
@@ -23,6 +24,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +58,7 @@ class Block:
         match self.words:
             case ["python", *rest] if "no-run" in rest:
                 return "compile"
-            case ["python", *_] if self.title:
+            case ["python" | "toml", *_] if self.title:
                 return "save"
             case ["python"]:
                 return "run"
@@ -131,7 +133,10 @@ class Reader:
             case "serve":
                 running.enter_context(self.serving(without_prompts(text), block))
             case "save":
-                compile(text, str(block), "exec")
+                if block.words[0] == "toml":
+                    tomllib.loads(text)
+                else:
+                    compile(text, str(block), "exec")
                 (self.folder / str(block.title)).write_text(text, encoding="utf-8")
                 return False
             case "compile":
@@ -235,6 +240,12 @@ whatever it prints
 ```python no-run
 undefined()
 ```
+```toml title="crlf.toml"
+workers = 4
+```
+```sh run
+grep workers crlf.toml
+```
 ```http
 GET / HTTP/1.1
 ```
@@ -243,9 +254,11 @@ GET / HTTP/1.1
 
 def test_a_page_is_followed(tmp_path: Path) -> None:
     page = blocks(PAGE, "page.md")
-    assert [block.kind for block in page] == ["save", "run", "serve", "shell", "compile", "text"]
+    assert [block.kind for block in page] == [
+        "save", "run", "serve", "shell", "compile", "save", "shell", "text"
+    ]  # fmt: skip
     reader = Reader(tmp_path)
-    assert reader.follow(page) == 3
+    assert reader.follow(page) == 4
     assert not listens(reader.port)
 
 
@@ -254,11 +267,12 @@ def test_a_page_is_followed(tmp_path: Path) -> None:
     [
         "```python\nraise SystemExit(3)\n```\n",
         "```python no-run\ndef\n```\n",
+        "```toml title=a.toml\na =\n```\n",
         "```python norun\n1\n```\n",
         "```sh run\nfalse\ntrue\n```\n",
         "```sh serve\nexit 0\n```\n",
     ],
 )
 def test_a_block_that_fails_is_seen(text: str, tmp_path: Path) -> None:
-    with pytest.raises((pytest.fail.Exception, SyntaxError)):
+    with pytest.raises((pytest.fail.Exception, SyntaxError, ValueError)):
         Reader(tmp_path).follow(blocks(text, "page.md"))
