@@ -380,7 +380,7 @@ def slowhttptest(served: Served, folder: Path, *options: str) -> Iterator[subpro
     """Run slowhttptest against a server, for as long as the block lasts."""
     process = subprocess.Popen(
         ["slowhttptest", "-u", f"http://127.0.0.1:{served.port}/large", "-g",
-         "-o", str(folder / "slow"), "-l", "15", "-r", "200", "-p", "1", *options],
+         "-o", str(folder / "slow"), "-l", "15", "-p", "1", *options],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
@@ -391,11 +391,27 @@ def slowhttptest(served: Served, folder: Path, *options: str) -> Iterator[subpro
 
 
 ATTACKS = {
-    "H": ("-H", "-c", "300", "-i", "1"),
-    "B": ("-B", "-c", "300", "-i", "1", "-s", "8192", "-x", "10"),
-    "X": ("-X", "-c", "300", "-n", "1", "-z", "32", "-w", "512", "-y", "1024", "-k", "3"),
-    "R": ("-R", "-c", "300", "-a", "10", "-b", "3000", "-t", "HEAD"),
-    "H, more than there is room for": ("-H", "-c", "1400", "-i", "1"),
+    "H": ("-H", "-c", "300", "-r", "200", "-i", "1"),
+    "B": ("-B", "-c", "300", "-r", "200", "-i", "1", "-s", "8192", "-x", "10"),
+    "X": (
+        "-X",
+        "-c",
+        "300",
+        "-r",
+        "50",
+        "-n",
+        "1",
+        "-z",
+        "32",
+        "-w",
+        "512",
+        "-y",
+        "1024",
+        "-k",
+        "3",
+    ),
+    "R": ("-R", "-c", "300", "-r", "200", "-a", "10", "-b", "3000", "-t", "HEAD"),
+    "H, more than there is room for": ("-H", "-c", "1400", "-r", "200", "-i", "1"),
 }
 
 

@@ -94,6 +94,23 @@ def test_who_comes_too_many_is_served_when_another_ends(port: int) -> None:
         assert time.monotonic() - began < REST
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("how", ["whole", "byte by byte"])
+def test_connections_is_exact(count: int, how: str, port: int) -> None:
+    """Of three all are served at once; a fourth waits until one of them is let go."""
+    with clients(port, count) as peers:
+        began = time.monotonic()
+        for peer in peers:
+            for piece in [GET] if how == "whole" else [b"%c" % byte for byte in GET]:
+                peer.sendall(piece)
+        for peer in peers[:3]:
+            assert is_answered(peer)
+        if count == 4:
+            assert waits(peers[3], REST / 2)
+            assert is_answered(peers[3])
+        assert (time.monotonic() - began > REST / 2) == (count == 4)
+
+
 def test_the_longest_idle_connection_makes_room(port: int) -> None:
     with clients(port, 3) as first, ExitStack() as stack:
         for peer in first:
