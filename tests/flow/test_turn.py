@@ -13,6 +13,7 @@ from contextvars import ContextVar
 
 import pytest
 
+from crlf.client.blocking import Client
 from crlf.flow.run import run_sync
 from crlf.flow.serve import Service, Talk, Turn
 from crlf.message.errors import LocalError, ReadTimeout, TooLarge, WriteFailed
@@ -21,6 +22,8 @@ from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.net.draining import Drain
 from crlf.net.scripted import END, STALL, Item, ScriptedStream
+from crlf.server.app import App
+from crlf.server.starting import running
 from crlf.wire.limits import Limits
 from crlf.wire.parts import ResponseHead
 
@@ -192,7 +195,7 @@ def test_an_application_may_answer_for_content_that_is_too_large_itself() -> Non
 
 def test_content_that_stalls_is_a_408() -> None:
     told = Told(echo, post(b"abc")[:-1], STALL)
-    assert told.log.lines[0][1:] == (0, 2, "timeout body")  # an answer was under way: it is cut
+    assert told.log.lines[0][1:] == (200, 2, "timeout body")  # an answer was under way: it is cut
 
     async def read(turn: Turn) -> None:
         assert await turn.next_piece() == b"ab"
@@ -416,7 +419,8 @@ def test_content_that_is_broken_under_way_cuts_the_answer_and_is_not_ours() -> N
     assert told.log.lines[0][3].startswith("RFC 9112 7.1")
 
 
-def test_a_context_variable_ends_with_its_request() -> None:
+def test_what_a_request_sets_in_its_context_no_other_sees() -> None:
+    """Where there can be no other Task, it is the connection that ends."""
     seen: list[str] = []
 
     async def send(request: Request) -> Response:
@@ -429,4 +433,21 @@ def test_a_context_variable_ends_with_its_request() -> None:
 
     stream = ScriptedStream([GET, GET, END])
     run_sync(Service(send, stream.clock.now, in_thread, io.BytesIO).serve(stream))
-    assert seen == ["nobody", "nobody"]
+    assert seen == ["nobody"]
+
+
+def test_on_a_loop_another_task_goes_on_with_the_connection() -> None:
+    seen: list[tuple[str, object]] = []
+    app = App()
+
+    @app.get("/")
+    async def set_it(request: Request) -> str:
+        seen.append((WHO.get(), request.peer))
+        WHO.set("somebody")
+        return "hello"
+
+    with running(app) as server, Client() as client:
+        for _ in range(4):
+            assert client.get(server.url).text == "hello"
+    assert [who for who, _ in seen] == ["nobody"] * 4
+    assert len({peer for _, peer in seen}) == 1  # one connection

@@ -28,6 +28,7 @@ KINDS = ("app", "folder", "starlette", "flask")
 TALKING = ("app", "starlette", "flask")  # those that answer more than files
 NEEDS = {"starlette": ("python:starlette", "python:python_multipart"), "flask": ("python:flask",)}
 LARGE = b"".join(hashlib.sha256(number.to_bytes(4)).digest() for number in range(40_000))  # 1.2 MiB
+SPARSE = 40_000_000  # bytes: more than the kernel takes in by itself
 PAGE = "<!DOCTYPE html><title>a page</title>" + "<p>said again and again" * 400
 PIECES = [f"piece {number}\n" for number in range(20)]
 HERE = Path(__file__).parent
@@ -39,6 +40,8 @@ def fill(folder: Path) -> Path:
     files = folder / "files"
     files.mkdir(parents=True)
     (files / "large.bin").write_bytes(LARGE)
+    with (files / "sparse.bin").open("wb") as sparse:
+        sparse.truncate(SPARSE)
     (files / "small.txt").write_text("small\n")
     (files / "page.html").write_text(PAGE)
     for path in files.iterdir():

@@ -255,8 +255,8 @@ class Visit(Line):
         if gate is not None:
             passed = gate(request)
             if not isinstance(passed, Request):
-                await self.answer(passed, request, self.before_answer())
                 self.status_code = passed.status_code
+                await self.answer(passed, request, self.before_answer())
                 return request, True
             request = passed
         if talk is None:
@@ -277,6 +277,9 @@ class Visit(Line):
         """Answer for what went wrong and say so to the watch; tell whether we go on."""
         self.let_go_of_files()
         turn, self.turn = self.turn, None
+        begun = 0  # the status of an answer that is under way, and will not be whole
+        if request is not None and not self.engine.may_answer:
+            begun = self.status_code if turn is None else turn.status_code
         if turn is not None and turn.is_finished:
             self.report(turn.request, fault)  # of what it did after its answer
             self._tell(turn)
@@ -296,7 +299,7 @@ class Visit(Line):
         if watch is not None and (status_code or request is not None):
             began = self.began
             seconds = self.service.now() - began if began and request is not None else 0.0
-            watch.answered(request, self.where, status_code, self.size, seconds, why)
+            watch.answered(request, self.where, status_code or begun, self.size, seconds, why)
         return goes_on
 
     async def _next_head(self, wait_seconds: float) -> Part:
