@@ -1,4 +1,4 @@
-"""A context of its own for each request, without a Task of its own.
+"""A context of its own for what runs in somebody else's Task.
 
 All requests of a connection run in one Task, whose context variables would go on from one
 visitor's request to the next. So the application's steps are run in a copy. Its law: what one

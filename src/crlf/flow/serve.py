@@ -8,11 +8,11 @@ request, an answer that names the broken rule and a close that lets it be read, 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import BinaryIO, Final, Protocol
 
 from crlf.flow.bodies import drain, read_whole
-from crlf.flow.contexts import rest_of
+from crlf.flow.connection import PIECE
 from crlf.flow.forms import is_form_data, read_form
 from crlf.flow.line import UNREAD_MOST, Line, reason_of
 from crlf.flow.terms import Send, Stamp, Terms, Watch
@@ -177,6 +177,19 @@ class Visit(Line):
         self.number += 1
         self.successor = spawn(self.run())
 
+    def _go_on_clean(self, clean: Context) -> bool:
+        """Let another Task go on: what one request has set in its context, the next must not see.
+
+        False where there can be none; then the connection has to end. Few applications set
+        anything, and to run each of their steps in a copy would cost every request a fifth.
+        """
+        spawn = self.service.spawn
+        if spawn is None:
+            return False
+        self.number += 1
+        self.successor = clean.run(spawn, self.run())
+        return True
+
     def _tell(self, turn: Turn) -> None:
         """Tell who watches that a turn has been answered."""
         watch, now = self.service.full_watch, self.service.now
@@ -189,14 +202,17 @@ class Visit(Line):
 
         Longer than 60 lines because every request goes through it, and each call costs one.
         """
-        number = self.number
+        number, clean = self.number, copy_context()
         engine, service, where = self.engine, self.service, self.where
         send, stamp, watch, now = service.send, service.stamp, service.full_watch, service.now
+        stream, write_seconds = self.connection.stream, service.patience.write
         is_led = service.gate is not None or service.talk is not None
         # A new connection came to ask.
         wait_seconds = self.idle_seconds if self.connection.received else service.patience.head
-        going = not engine.body_is_due or await self._drop_content()
-        while going:
+        if engine.body_is_due and not await self._drop_content():
+            await self.linger()
+            return
+        while True:
             head = request = None
             self.asking = False
             try:
@@ -218,19 +234,22 @@ class Visit(Line):
                     if engine.body_is_due:
                         request = await self._with_content(request)
                     self.asking = True
-                    run = copy_context().run  # what one request sets, the next must not see
-                    steps = send(request).__await__()  # type: ignore[misc]  # if talk is not
-                    try:
-                        waited = run(next, steps)
-                    except StopIteration as done:
-                        response = done.value
-                    else:
-                        response = await rest_of(run, steps, waited)
+                    response = await send(request)  # type: ignore[misc]  # there, if talk is not
                     self.asking = False
                     if stamp is not None:
                         response = response.with_headers(stamp(request, response.headers))
                     self.status_code = response.status_code
-                    await self.answer(response, request, self.before_answer())
+                    self.left -= 1
+                    present = now()
+                    if self.left <= 0 or service.is_draining or present > self.last_at:
+                        engine.persist_no_more()
+                    body = response.body
+                    if type(body) is bytes and len(body) <= PIECE:
+                        engine.send_whole(response, body)
+                        self.size = len(body)
+                        await stream.write(engine.outgoing(), present + write_seconds)
+                    else:
+                        await self.answer(response, request, present)
                 elif engine.body_is_due and not await self._drop_content():
                     break
                 if watch is not None:
@@ -239,6 +258,10 @@ class Visit(Line):
                     )
                 if self.files is not None:
                     self.let_go_of_files()
+                if copy_context() != clean:
+                    if not self._go_on_clean(clean):
+                        break
+                    return
             except Exception as fault:
                 if self.number != number:
                     self.report(request, fault)

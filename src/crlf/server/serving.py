@@ -103,6 +103,7 @@ class Server:
         certificates, ValueError for settings that cannot be, and what the application raises.
         """
         self._loop = asyncio.get_running_loop()
+        self._stopping = None
         try:
             await self._start()
         except BaseException:
@@ -299,18 +300,22 @@ class Server:
         """Let it stop, from any thread; `stop` says how."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._begin_to_stop)
+            loop.call_soon_threadsafe(self._begin_to_stop, 0.0)
 
-    def _begin_to_stop(self) -> None:
+    def _begin_to_stop(self, grace: float) -> asyncio.Task[None]:
         if self._stopping is None:
-            self._stopping = asyncio.get_running_loop().create_task(self.stop())
+            self._stopping = asyncio.get_running_loop().create_task(self._stop(grace))
+        return self._stopping
 
     async def stop(self, grace: float = 0.0) -> None:
-        """Stop in order; see the head of this file. A second time changes nothing.
+        """Stop in order; see the head of this file. Who asks a second time waits for the first.
 
         grace: seconds for idle connections in which their next request is still answered, for a
         server that others take over from.
         """
+        await asyncio.shield(self._begin_to_stop(grace))
+
+    async def _stop(self, grace: float) -> None:
         service, listeners = self._service, self._listeners
         if service is None or not listeners:
             return
