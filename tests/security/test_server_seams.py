@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -13,11 +14,18 @@ from typing import Any
 
 import pytest
 
+from crlf.message.headers import Headers
+from crlf.message.request import Received, Request
+from crlf.net.aio import in_thread
 from crlf.server import App
 from crlf.server.asgi import AsgiApplication
+from crlf.server.asgiface import asgi_face
+from crlf.server.foldersite import FolderSite
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.starting import running
 from crlf.server.workers import Worker
+from crlf.server.wsgi import WsgiApplication
+from crlf.server.wsgicall import Call, End
 from crlf.values import replace
 
 pytestmark = pytest.mark.timeout(30)
@@ -131,3 +139,99 @@ def test_an_error_is_logged_without_the_query(caplog: pytest.LogCaptureFixture) 
     assert answer.startswith(b"HTTP/1.1 500")
     assert "/a failed" in caplog.text
     assert "S3CRET" not in caplog.text
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def test_a_file_that_the_kernel_sends_stays_open_when_its_client_says_goodbye(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the descriptor closed, the kernel would send whatever is opened under its number."""
+    path = tmp_path / "large"
+    path.write_bytes(b"a" * 16_000_000)
+    say_it = Call.say
+
+    def say_slowly(call: Call, thing: Any) -> None:
+        say_it(call, thing)
+        if isinstance(thing, End):
+            time.sleep(0.4)  # the thread is put aside, and the loop is sending by now
+
+    monkeypatch.setattr(Call, "say", say_slowly)
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "16000000")])
+        return environ["wsgi.file_wrapper"](path.open("rb"))
+
+    with (
+        running(WsgiApplication(application), settings=HERE) as server,
+        socket.create_connection(("127.0.0.1", server.port), 10) as client,
+    ):
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)
+        time.sleep(0.8)
+        head, _, content = b"".join(iter(lambda: client.recv(1 << 20), b"")).partition(b"\r\n\r\n")
+    assert b" 200 " in head
+    assert len(content) == 16_000_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_single_file_brings_nothing_of_what_lies_beside_it(tmp_path: Path) -> None:
+    """Beside a file in /tmp anybody may put a link, to what only the server's user may read."""
+    secret = tmp_path / "id_ed25519"
+    secret.write_bytes(b"S3CRET")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "notes.txt").write_text("for all")
+    for suffix in (".gz", ".br", ".zst"):
+        (shared / f"notes.txt{suffix}").symlink_to(secret)
+    request = Request.received(
+        ("GET", "/", Headers({"host": "a", "accept-encoding": "gzip, br, zstd"}), "1.1"),
+        b"", Received(),
+    )  # fmt: skip
+    for site, target in (
+        (FolderSite(shared / "notes.txt"), "/"),
+        (FolderSite(shared), "/notes.txt"),
+    ):
+        answer = site.sender(in_thread, time.time)(request.with_target(target))
+        assert asyncio.run(answer).content == b"for all"  # type: ignore[arg-type]
+
+
+def test_uploads_of_a_request_whose_handler_fails_are_closed(tmp_path: Path) -> None:
+    """Also under a host that is not ours, which sees an error where we answer by ourselves."""
+    seen: list[Any] = []
+
+    class Fails:
+        def sender(self, in_thread: Any, now: Any) -> Any:
+            async def send(request: Request) -> Any:
+                seen.append(request.files["f"])
+                raise ZeroDivisionError
+
+            return send
+
+    async def run() -> None:
+        content = (
+            b'--x\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
+            + b"z" * 300_000
+            + b"\r\n--x--\r\n"
+        )
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": content, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            raise AssertionError("nothing is to be sent")
+
+        scope = {
+            "type": "http", "http_version": "1.1", "method": "POST", "path": "/", "scheme": "http",
+            "raw_path": b"/", "query_string": b"", "client": None, "server": None,
+            "headers": [
+                (b"host", b"a"), (b"content-type", b"multipart/form-data; boundary=x"),
+                (b"content-length", str(len(content)).encode()),
+            ],
+        }  # fmt: skip
+        with pytest.raises(ZeroDivisionError):
+            await asgi_face(Fails())(scope, receive, send)
+
+    asyncio.run(run())
+    assert seen[0].file.closed

@@ -97,14 +97,14 @@ class AsgiFace:
             self._answer = self._app.sender(in_thread, wall)
         request = None
         try:
-            request = request_of(scope, self._draining)
-            request = await self._with_content(request, scope, receive)
-            response = await self._answer(request)
-        except (RemoteError, Malformed, TooLarge) as fault:
-            response = _refusal(fault, request)
-        except ReadFailed:
-            return  # nobody is there to be answered
-        try:
+            try:
+                request = request_of(scope, self._draining)
+                request = await self._with_content(request, scope, receive)
+                response = await self._answer(request)
+            except (RemoteError, Malformed, TooLarge) as fault:
+                response = _refusal(fault, request)
+            except ReadFailed:
+                return  # nobody is there to be answered
             await _say(response, scope, send)
         finally:
             _let_go_of_files(request)

@@ -84,6 +84,8 @@ class Folder:
     Raises NotADirectoryError when path is no folder, ValueError for an option that is none.
     """
 
+    _looks_beside = True  # for coded files
+
     def __init__(
         self,
         path: str | PathLike[str],
@@ -114,7 +116,10 @@ class Folder:
         self._cache = FileCache(memory, monotonic)
         self._known = self._cache.known
         rules = CacheRules(cache, hashed=hashed)
-        self._shelf = Shelf(self._root, self._cache, rules, clock, compress=compress)
+        self._shelf = Shelf(
+            self._root, self._cache, rules, clock,
+            compress=compress, looks_beside=self._looks_beside,
+        )  # fmt: skip
         self._clock = clock
         self._monotonic = monotonic
         if any(not 400 <= code <= 599 for code in self.errors):

@@ -104,8 +104,11 @@ class FolderSite:
 class FileSite(Folder):
     """One file, at "/" and under its name; everything else is nothing.
 
-    It is the program that has chosen it, so it may have any name, and may be a link.
+    It is the program that has chosen it, so it may have any name, and may be a link. What lies
+    beside it nobody has chosen: in a folder that others write to it may be a link to anything.
     """
+
+    _looks_beside = False
 
     def __init__(
         self,

@@ -31,9 +31,10 @@ class Shelf:
     """The files below a root, and those of them that are in memory.
 
     clock: seconds since 1970. compress: send coded files from beside, and code what is worth it.
+    looks_beside: False for no coded files from beside.
     """
 
-    __slots__ = ("_cache", "_clock", "_compress", "_root", "_rules")
+    __slots__ = ("_beside", "_cache", "_clock", "_compress", "_root", "_rules")
 
     def __init__(
         self,
@@ -43,12 +44,14 @@ class Shelf:
         clock: Callable[[], float],
         *,
         compress: bool,
+        looks_beside: bool = True,
     ) -> None:
         self._root = root
         self._cache = cache
         self._rules = rules
         self._clock = clock
         self._compress = compress
+        self._beside = _SUFFIXES if compress and looks_beside else ()
 
     def answer(self, request: Request, names: Sequence[str], alias: Alias | None) -> Response:
         """Answer with a file, in the coding that suits the request. Raises OSError."""
@@ -74,7 +77,7 @@ class Shelf:
             opened.close()
 
     def _suffixes(self, name: str) -> tuple[str, ...]:
-        return () if not self._compress or name.endswith(_SUFFIXES) else _SUFFIXES
+        return () if name.endswith(_SUFFIXES) else self._beside
 
     def _offer(self, request: Request, name: str, looked: Looked) -> Offer | None:
         """Choose what of a file is sent. What lies beside it and is older is of an older one."""

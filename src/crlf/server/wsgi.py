@@ -140,6 +140,7 @@ class _Hosting:
                 await self._relay(turn, call, said)
         except BaseException:
             said = None  # an error that its own traceback leads to would stay in memory
+            call.is_left = True
             call.leave()
             if call.is_handed_on:
                 pool.submit(call.close, must=True)

@@ -86,6 +86,7 @@ class Call(Handover[Said]):
     """
 
     is_handed_on = False  # the loop has it closed, once a file is out
+    is_left = False  # by the loop, which uses nothing of it any more
     _head: Head | None = None
     _has_said = False  # the head, so that it is settled
     _open: list[Callable[[], object]] | None = None  # what is to be closed, the last first
@@ -126,7 +127,9 @@ class Call(Handover[Said]):
         except BaseException as fault:
             self.say(_own(fault))
         finally:
-            if self._open is not None and (not self.is_handed_on or self.is_gone):
+            # That the client is gone is not enough: the loop may be sending the file even so, and
+            # with its descriptor closed it would send what is opened next.
+            if self._open is not None and (not self.is_handed_on or self.is_left):
                 self.close()
             errors.flush()
 
