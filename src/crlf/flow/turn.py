@@ -106,6 +106,8 @@ class Turn:
             return None
         except CrlfError as fault:
             self.fault = fault
+            # Whoever answers all the same says that no request can follow: this one has no end.
+            engine.persist_no_more()
             raise
 
     def _body_deadline(self) -> float:
