@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from httplint import HttpResponseLinter
+from httplint.note import levels
 
 from crlf import Client
 from crlf.message.headers import Headers
@@ -332,6 +334,19 @@ def test_more_than_the_limit_is_refused(root: Path, chunked: bool) -> None:
         assert send_form(client, "/", "c", b"x" * 99_000).status_code == 201
         assert send_form(client, "/", "d", b"x" * 100_001).status_code == 413
     assert within(root) == ["a", "c"]
+
+
+@pytest.mark.rfc("9112", "9.6")
+def test_who_sent_too_much_is_told_that_it_was_the_last(root: Path) -> None:
+    head = b"PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with (
+        served(root, upload_limit=10) as client,
+        socket.create_connection(("127.0.0.1", ports[client])) as connection,
+    ):
+        connection.sendall(head + b"B\r\n12345678901\r\n0\r\n\r\n")  # all of it in one piece
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in answer
 
 
 def test_more_than_the_server_takes_of_others(root: Path) -> None:
@@ -665,6 +680,53 @@ def test_a_folder_may_take_files_and_show_none(root: Path) -> None:
             "path": "/sub/", "entries": [], "complete": False,
         }  # fmt: skip
         assert send_form(client, "/sub/", "b.txt").status_code == 201
+
+
+# --- in the eyes of a linter ---------------------------------------------------------------------
+
+
+def faults_of(response: Response, *, head: bool = False) -> list[str]:
+    linter = HttpResponseLinter(no_content=head)
+    linter.process_response_topline(b"HTTP/1.1", str(response.status_code).encode(), b"")
+    fields = response.headers.fields
+    linter.process_headers([(name.encode(), value.encode()) for name, value in fields])
+    linter.feed_content(response.content)
+    linter.finish_content(True)
+    return [
+        f"{response.status_code} {type(note).__name__}: {note.summary}"
+        for note in linter.notes
+        if note.level in (levels.BAD, levels.WARN) and type(note).__name__ != "STATUS_BAD_REQUEST"
+    ]
+
+
+@pytest.mark.parametrize("accept", ["*/*", BROWSER, "application/json"])
+def test_answers_are_clean(root: Path, accept: str) -> None:
+    fields = {"accept": accept, "accept-encoding": "identity"}
+    some = {"auth": ("", TOKEN), "headers": fields, "follow_redirects": False}
+    answers = []
+    with served(root, upload_token=TOKEN, upload_limit=1000, upload_files=3) as client:
+        for content in (b"x" * 1001, b"x", b"x"):
+            answers.append(client.put("/a.html", content=content, **some))
+            answers.append(client.post("/", files={"file": ("b", content)}, **some))
+            answers.append(client.put("/b/c", content=content, **some))
+        tag = {"if-match": answers[3].headers["etag"]}
+        for conditions in (tag, {"if-match": '"x"'}):
+            options = some | {"headers": fields | conditions}
+            answers.append(client.put("/a.html", content=b"y", **options))
+        for target in ("/", "/?sort=size", "/?sign-in", "/a.html", "/sub", "/none/"):
+            answers.append(client.get(target, **some))
+            answers.append(client.get(target, headers=fields, follow_redirects=False))
+        answers.append(client.put("/d", content=b"x", **some))
+        answers.append(client.put("/d", content=b"x", headers=fields))
+        answers.append(client.put("/.d", content=b"x", **some))
+        answers.append(client.request("OPTIONS", "/", **some))
+        answers.append(client.delete("/", **some))
+        again = {"if-none-match": client.get("/", **some).headers["etag"]}
+        answers.append(client.get("/", **(some | {"headers": fields | again})))
+        assert faults_of(client.head("/", **some), head=True) == []
+    codes = {answer.status_code for answer in answers}
+    assert codes >= {200, 201, 204, 301, 303, 304, 401, 403, 404, 405, 409, 412, 413, 507}
+    assert [fault for answer in answers for fault in faults_of(answer)] == []
 
 
 # --- other people's clients ----------------------------------------------------------------------
