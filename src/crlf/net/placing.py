@@ -197,7 +197,8 @@ class Placing(io.FileIO):
 
     def _link(self, folder: int | str, name: str) -> None:
         place, at = _at(folder, name)
-        os.link(os.fsencode(f"{_LINKS}/{self.fileno()}"), place, dst_dir_fd=at)
+        source = os.fsencode(f"{_LINKS}/{self.fileno()}")
+        os.link(source, place, dst_dir_fd=at, follow_symlinks=True)
 
 
 @contextmanager
