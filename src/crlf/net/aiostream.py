@@ -45,10 +45,10 @@ class AioStream(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_descriptor", "_ended",
-        "_failure", "_late", "_loop", "_on_end", "_paused", "_pieces", "_reading_paused",
-        "_said_end", "_sending", "_serve", "_size", "_sweep", "_taken", "_transport", "_writers",
-        "deadline", "facts",
+        "_asyncio_future_blocking", "_callback", "_cancelled", "_context",
+        "_descriptor", "_ended", "_failure", "_late", "_loop", "_on_end", "_paused", "_pieces",
+        "_reading_paused", "_said_end", "_sending", "_serve", "_size", "_sweep", "_taken",
+        "_transport", "_writers", "deadline", "facts",
     )  # fmt: skip
     sends_files = CAN_SEND_FILES
 
@@ -93,11 +93,12 @@ class AioStream(asyncio.Protocol):
             self._descriptor = connected.fileno()
         self.facts = StreamFacts(
             shown_address(transport.get_extra_info("peername")),
-            shown_address(transport.get_extra_info("sockname")),
+            self._sweep.shared(shown_address(transport.get_extra_info("sockname"))),
         )
         self._sweep.add(self)
-        if self._serve is not None:
-            self._serve(self)
+        serve, self._serve = self._serve, None  # which may hold more than it looks
+        if serve is not None:
+            serve(self)
 
     def data_received(self, data: bytes) -> None:
         """Keep what arrived, and let the flow that waits for it go on."""
@@ -153,13 +154,28 @@ class AioStream(asyncio.Protocol):
     # -- what a flow calls
 
     async def read(self, deadline: float | None) -> bytes:
-        """Return what has arrived, waiting for at least one byte; b"" at the end."""
+        """Return what has arrived, waiting for at least one byte; b"" at the end.
+
+        RuntimeError when another Task waits already: that one would never be woken again.
+        """
         while not self._pieces:
             if self._ended:
                 if self._failure is None:
                     return b""
                 raise ReadFailed(f"connection lost: {self._failure}", phase="read")
-            await self._until(deadline)
+            if self._callback is not None:
+                raise RuntimeError("two tasks wait for one connection: let one of them read")
+            if deadline is not None:
+                self.deadline = deadline
+                if deadline < self._sweep.next_look:
+                    self._sweep.hasten(deadline)
+            try:
+                await self
+            finally:
+                self.deadline = NEVER
+            if self._late:
+                self._late = False
+                raise ReadTimeout("nothing arrived in time", phase="read")
         pieces = self._pieces
         if len(pieces) == 1:
             data = pieces.pop()
@@ -295,25 +311,6 @@ class AioStream(asyncio.Protocol):
             self._tell_end()
 
     # -- waiting
-
-    async def _until(self, deadline: float | None) -> None:
-        """Wait for the next thing to read. Raises ReadTimeout when the deadline passes first.
-
-        RuntimeError when another Task waits already: that one would never be woken again.
-        """
-        if self._callback is not None:
-            raise RuntimeError("two tasks wait for one connection: let one of them read")
-        if deadline is not None:
-            self.deadline = deadline
-            if deadline < self._sweep.next_look:
-                self._sweep.hasten(deadline)
-        try:
-            await self
-        finally:
-            self.deadline = NEVER
-        if self._late:
-            self._late = False
-            raise ReadTimeout("nothing arrived in time", phase="read")
 
     async def _until_out(self, deadline: float | None) -> None:
         """Wait until the kernel has everything. Raises WriteTimeout, WriteFailed."""

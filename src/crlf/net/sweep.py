@@ -31,7 +31,14 @@ class Sweep:
         self._streams: set[Watched] = set()
         self._waits: dict[asyncio.Future[bool], float] = {}  # a future -> when it becomes False
         self._timer: asyncio.TimerHandle | None = None
+        self._shared: tuple[str, int] | None = None
         self.next_look = NEVER
+
+    def shared(self, address: tuple[str, int] | None) -> tuple[str, int] | None:
+        """Return an address, as one object for all streams in a row that have it."""
+        if address != self._shared:
+            self._shared = address
+        return self._shared
 
     def add(self, stream: Watched) -> None:
         """Look after a stream from now on."""
