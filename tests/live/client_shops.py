@@ -250,8 +250,8 @@ def made_with_flask() -> Any:
 class Shop:
     """`crlf serve` of one kind. log: what it said, with a line of JSON for each answer."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-        self.process, self.port, self._log = process, port, log
+    def __init__(self, kind: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.kind, self.process, self.port, self._log = kind, process, port, log
         self.url = f"http://127.0.0.1:{port}"
 
     def answered(self) -> list[dict[str, Any]]:
@@ -289,7 +289,7 @@ def shop(kind: str, folder: Path, *options: str, at: int = 0) -> Iterator[Shop]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < give_up, f"{kind} does not start: {log.read_text()}"
             time.sleep(0.02)
-        yield Shop(process, int(found[1]), log)
+        yield Shop(kind, process, int(found[1]), log)
     finally:
         process.send_signal(signal.SIGTERM)
         try:

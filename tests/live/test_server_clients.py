@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -40,15 +41,21 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
 Program = Callable[[str], str]
 
 
-def of(kinds: tuple[str, ...]) -> Any:
-    """Let a story be told by each of these kinds that can be made here."""
-    marks = [pytest.mark.needs(*NEEDS[kind]) if kind in NEEDS else () for kind in kinds]
-    cases = [pytest.param(kind, marks=mark) for kind, mark in zip(kinds, marks, strict=True)]
+def of(*kinds: str, seldom: bool = False) -> Any:
+    """Let a story be told by each of these kinds that can be made here.
+
+    seldom: those that others have written tell it in long runs only.
+    """
+    cases = []
+    for kind in kinds:
+        marks = [pytest.mark.needs(*NEEDS[kind])] if kind in NEEDS else []
+        if seldom and marks:
+            marks.append(pytest.mark.long)
+        cases.append(pytest.param(kind, marks=marks))
     return pytest.mark.parametrize("served", cases, indirect=True)
 
 
-every, talking, ours = of(KINDS), of(TALKING), of(("app", "folder"))
-app = of(("app",))
+every, talking, ours = of(*KINDS), of(*TALKING), of("app", "folder")
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +242,7 @@ def test_curl_keeps_its_connection(served: Shop) -> None:
 
 
 @with_curl
-@every
+@of(*KINDS, seldom=True)
 def test_curl_asks_for_many_at_once(served: Shop, tmp_path: Path) -> None:
     urls = [f"{served.url}/files/large.bin?{number}" for number in range(20)]
     words = [word for n, url in enumerate(urls) for word in ("-o", str(tmp_path / str(n)), url)]
@@ -244,7 +251,7 @@ def test_curl_asks_for_many_at_once(served: Shop, tmp_path: Path) -> None:
 
 
 @with_curl
-@every
+@of(*KINDS, seldom=True)
 def test_curl_leaves_early_and_the_next_is_answered(served: Shop) -> None:
     url = served.url + "/files/sparse.bin"
     said = run("curl", "-sS", "--limit-rate", "10k", "--max-time", "0.3", url, code=28)
@@ -365,7 +372,7 @@ def test_node_fetches_and_streams_its_uploads(served: Shop, tmp_path: Path) -> N
 
 
 @pytest.mark.needs("h2load")
-@every
+@of(*KINDS, seldom=True)
 def test_h2load_has_no_failed_request(served: Shop) -> None:
     words = ("--h1", "-n", "1500", "-c", "20", "-t", "1", served.url + "/files/small.txt")
     said = run("h2load", *words).decode()
@@ -375,7 +382,7 @@ def test_h2load_has_no_failed_request(served: Shop) -> None:
 
 
 @pytest.mark.needs("ab")
-@every
+@of(*KINDS, seldom=True)
 @pytest.mark.parametrize("keep", [(), ("-k",)], ids=["closing", "keeping"])
 @pytest.mark.rfc("9112", "9.3")
 def test_ab_has_no_failed_request(served: Shop, keep: tuple[str, ...]) -> None:
@@ -391,7 +398,7 @@ def test_ab_has_no_failed_request(served: Shop, keep: tuple[str, ...]) -> None:
 
 
 @pytest.mark.needs("ab")
-@talking
+@of(*TALKING, seldom=True)
 def test_ab_posts(served: Shop, folder: Path) -> None:
     body = ("-p", folder / "files" / "page.html", "-T", "text/html")
     said = run("ab", "-q", "-k", "-n", "200", "-c", "10", *body, served.url + "/echo").decode()
@@ -501,7 +508,7 @@ def waited(browser: Any, script: str, seconds: float = 15.0) -> Any:
 
 @pytest.mark.needs("chromium|chromium-browser|google-chrome", "chromedriver")
 @pytest.mark.timeout(120)
-@app
+@of("app")
 def test_chromium_fills_in_a_form_and_downloads(
     served: Shop, browser: Any, folder: Path, tmp_path: Path
 ) -> None:
@@ -522,7 +529,7 @@ def test_chromium_fills_in_a_form_and_downloads(
 
 @pytest.mark.needs("chromium|chromium-browser|google-chrome", "chromedriver")
 @pytest.mark.timeout(120)
-@ours
+@of("app")
 @pytest.mark.rfc("9110", "13.1.2")
 def test_chromium_asks_again_whether_a_page_has_changed(
     served: Shop, browser: Any, folder: Path
@@ -543,7 +550,7 @@ def test_chromium_asks_again_whether_a_page_has_changed(
 
 @pytest.mark.needs("chromium|chromium-browser|google-chrome", "chromedriver")
 @pytest.mark.timeout(120)
-@ours
+@of("folder")
 @pytest.mark.rfc("9110", "14.2")
 def test_chromium_seeks_in_a_sound(served: Shop, browser: Any, folder: Path) -> None:
     size = loud(folder).stat().st_size
@@ -571,11 +578,10 @@ def test_chromium_seeks_in_a_sound(served: Shop, browser: Any, folder: Path) -> 
 
 
 @with_curl
-@talking
+@of(*TALKING, seldom=True)
 def test_curl_has_its_answer_though_the_server_stops(served: Shop, folder: Path) -> None:
     """Not the shared one: another of its kind is stopped while curl waits."""
-    kind = str(served._log.name).partition("-")[0]
-    with shop(kind, folder) as stopped:
+    with shop(served.kind, folder) as stopped:
         asked = subprocess.Popen(
             ["curl", "-sSi", stopped.url + "/slow"], stdout=subprocess.PIPE, text=True
         )
@@ -586,3 +592,61 @@ def test_curl_has_its_answer_though_the_server_stops(served: Shop, folder: Path)
         assert said.endswith("at last\n")
         assert "\nconnection: close\n" in said.lower()
         assert stopped.process.wait(20) == 0
+
+
+class Caller:
+    """One connection after the other, each asked again and again; who answered, and what failed."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.answered = 0
+        self.answerer = 0  # the process at the other end of the present connection
+        self.failed: list[int] = []  # the process that had the connection; 0 when it is not known
+
+    async def call(self) -> None:
+        """Ask until cancelled."""
+        while True:
+            self.answerer = 0
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                while True:
+                    writer.write(b"GET /seen HTTP/1.1\r\nHost: a\r\n\r\n")
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    length = re.search(rb"content-length: ([0-9]+)", head)
+                    assert length is not None, head
+                    self.answerer = json.loads(await reader.readexactly(int(length[1])))["pid"]
+                    self.answered += 1
+                    if b"connection: close" in head:
+                        break
+            except (OSError, asyncio.IncompleteReadError):
+                self.failed.append(self.answerer)
+            finally:
+                writer.close()
+
+
+@pytest.mark.long
+def test_a_killed_worker_takes_one_request_of_each_of_its_connections(folder: Path) -> None:
+    """What is under way with it is lost, and nothing else: neither the others' nor what comes."""
+
+    async def story(served: Shop) -> list[Caller]:
+        callers = [Caller(served.port) for _ in range(32)]
+        tasks = [asyncio.create_task(caller.call()) for caller in callers]
+        await asyncio.sleep(2)
+        victim = callers[0].answerer
+        had = sum(caller.answerer == victim for caller in callers)
+        os.kill(victim, signal.SIGKILL)
+        await asyncio.sleep(3)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        failed = [pid for caller in callers for pid in caller.failed]
+        assert set(failed) <= {victim, 0}
+        assert len(failed) <= had + failed.count(0)
+        assert failed.count(0) <= 2, "let in by it, and not yet answered"
+        assert all(len(caller.failed) <= 1 for caller in callers)
+        assert victim not in {caller.answerer for caller in callers}
+        return callers
+
+    with shop("app", folder, "--workers", "2", "--access-log", "off") as served:
+        callers = asyncio.run(story(served))
+    assert sum(caller.answered for caller in callers) > 1000
