@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,8 +24,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "crlf"
 FEWEST = 3  # fields; a smaller class is a value, not a group of settings
 # Values that fit the description, and are none of a user's settings. ClientSettings says in one
-# form what ClientOptions says in a user's; the others are an event, and a test's.
-NOT_SET = {"ClientSettings", "ServerSentEvent", "Shape"}
+# form what ClientOptions says in a user's; the others are an event, a test's, and what was read.
+NOT_SET = {"Bind", "ClientSettings", "FileTold", "ServerSentEvent", "Shape"}
+# Of these each field is a setting of the command line too, which says what it is.
+OF_SERVERS = {"ServerSettings": "", "FolderSettings": "folder."}
 CLIENT = "ClientOptions"
 CLIENTS = "the client's"  # the default of an option of one request that its client takes too
 
@@ -66,7 +69,23 @@ def find_groups() -> list[Group]:
         for module, text in inside.items():
             groups = [*options_of(text, module, defaults), *groups_of(text, module)]
             found += [spelled_out(each, constants) for each in groups if each.name not in NOT_SET]
-    return found
+    return [of_server(group) if group.name in OF_SERVERS else group for group in found]
+
+
+def of_server(group: Group) -> Group:
+    """Say of each field what the command line says of its option."""
+    sys.path.insert(0, str(SOURCE.parent))
+    from crlf.server.settable import SETTINGS
+
+    known = {one.place or one.name.replace("-", "_"): one for one in SETTINGS}
+    settings = []
+    for setting in group.settings:
+        one = known.get(OF_SERVERS[group.name] + setting.name)
+        meaning = f"`--{one.name}`: {one.meaning}" if one is not None else "see there"
+        remark = "; ".join(filter(None, [meaning, setting.remark]))
+        settings.append(replace(setting, remark=remark))
+    about = group.about.partition("\n\n")[0]  # the rest says the same, field by field
+    return replace(group, about=about, settings=settings)
 
 
 @cache
@@ -103,18 +122,38 @@ def options_of(text: str, module: str, defaults: dict[str, str]) -> Iterator[Gro
         fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
         names = [ast.unparse(field.target) for field in fields]
         about, meanings = meanings_in(ast.get_docstring(node) or "", names)
+        made = made_of(tree, node.name.removesuffix("Options"))
+        meanings = meanings_in(made[0], [*names, *made[1]])[1] | meanings
+        own = defaults | made[1]
         settings = [
             Setting(
                 name,
                 ast.unparse(field.annotation),
                 CLIENTS
                 if node.name != CLIENT and name in of_client
-                else defaults.get(f"client.{name}", defaults.get(name, "None")),
+                else own.get(f"client.{name}", own.get(name, "None")),
                 remarks.get(field.end_lineno or field.lineno, "") or meanings.get(name, ""),
             )
             for name, field in zip(names, fields, strict=True)
         ]
         yield Group(node.name, module, about, settings, {}, are_options=True)
+
+
+def made_of(tree: ast.Module, name: str) -> tuple[str, dict[str, str]]:
+    """Find the class that is made with options, as Folder is with FolderOptions.
+
+    Return its docstring and what its options are when they are not given.
+    """
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef) or node.name != name:
+            continue
+        for item in node.body:
+            if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+                given = zip(item.args.kwonlyargs, item.args.kw_defaults, strict=True)
+                return (ast.get_docstring(node) or "").partition("\n\nRaises ")[0], {
+                    each.arg: ast.unparse(value) for each, value in given if value is not None
+                }
+    return "", {}
 
 
 def meanings_in(docstring: str, names: list[str]) -> tuple[str, dict[str, str]]:
@@ -170,7 +209,8 @@ def spelled_out(group: Group, constants: dict[str, str]) -> Group:
     settings = []
     for setting in group.settings:
         value = constants.get(setting.value, setting.value)
-        is_plain = re.fullmatch(r"[0-9 *.]+|frozenset\(.*\)|[A-Z][a-zA-Z]+\(\)", value) is not None
+        plain = r"[0-9 *.]+|frozenset\(.*\)|[A-Z][a-zA-Z]+\(\)|\(('[^']*',? ?)+\)"
+        is_plain = re.fullmatch(plain, value) is not None
         settings.append(replace(setting, value=value) if is_plain else setting)
     return replace(group, settings=settings)
 
@@ -284,6 +324,10 @@ def build_page(groups: list[Group], variables: dict[str, str]) -> str:
         lines += ["", "## Environment variables", "", row(["variable", "read by"])]
         lines.append(row(["---"] * 2))
         lines += [row([code(name), code(variables[name])]) for name in sorted(variables)]
+        lines += [
+            "",
+            "Each setting of a server has one as well: [Configuration](server/configuration.md).",
+        ]
     return "\n".join(lines) + "\n"
 
 

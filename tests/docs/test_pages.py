@@ -69,6 +69,20 @@ class ClientOptions(TypedDict, total=False):
 
     colour: str  # of everything
     wait: float | None
+
+class ShelfOptions(TypedDict, total=False):
+    \"\"\"What a Shelf takes.\"\"\"
+
+    depth: int
+    lit: bool
+
+class Shelf:
+    \"\"\"A shelf. depth: in metres. lit: with a lamp.
+
+    More of it.
+    \"\"\"
+
+    def __init__(self, path: str, *, depth: int = 2, lit: bool = False) -> None: ...
 """
 FACE = """
 class ClientSettings:
@@ -83,7 +97,8 @@ MOST: Final = 7  # bytes
 
 
 def test_options_come_with_their_defaults_and_meanings() -> None:
-    call, client = settings.options_of(OPTIONS, "crlf.face", settings.defaults_in([FACE]))
+    found = settings.options_of(OPTIONS, "crlf.face", settings.defaults_in([FACE]))
+    call, client, shelf = found
     assert call.about == "What a call takes."
     assert [(one.name, one.value, one.remark) for one in call.settings] == [
         ("path", "None", "where to; a name will do"),
@@ -96,6 +111,10 @@ def test_options_come_with_their_defaults_and_meanings() -> None:
         ("None", "of everything"),
         ("LONGEST", ""),
     ]
+    assert [(one.name, one.value, one.remark.partition(".")[0]) for one in shelf.settings] == [
+        ("depth", "2", "in metres"),
+        ("lit", "False", "with a lamp"),
+    ]
     page = settings.build_page([settings.spelled_out(call, {"MOST": "7"})], {})
     assert "| `size` | `int` | `7` | how much |" in page
     assert "| `colour` | `str` | the client's |  |" in page
@@ -104,8 +123,9 @@ def test_options_come_with_their_defaults_and_meanings() -> None:
 def test_the_settings_of_crlf_are_found() -> None:
     names = {group.name for group in settings.find_groups()}
     assert {
-        "ClientOptions", "DownloadOptions", "Limits", "Patience", "Policy", "PoolLimits",
-        "RequestOptions", "Retry", "Timeout", "TrustEnv",
+        "ClientOptions", "DownloadOptions", "FolderOptions", "FolderSettings", "Limits",
+        "Patience", "Policy", "PoolLimits", "RequestOptions", "Retry", "ServerSettings",
+        "Timeout", "TrustEnv",
     } <= names  # fmt: skip
 
 
@@ -113,7 +133,7 @@ def test_every_option_of_crlf_says_what_it_is() -> None:
     silent = [
         f"{group.name}.{setting.name}"
         for group in settings.find_groups()
-        if group.are_options
+        if group.are_options or group.name in settings.OF_SERVERS
         for setting in group.settings
         if not setting.remark
     ]
