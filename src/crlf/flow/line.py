@@ -11,7 +11,7 @@ from typing import Final
 
 from crlf.flow.bodies import let_go, send_body
 from crlf.flow.connection import PIECE, Connection
-from crlf.flow.terms import Terms
+from crlf.flow.terms import Interrupt, Terms
 from crlf.message.errors import (
     CrlfError,
     LocalError,
@@ -21,6 +21,7 @@ from crlf.message.errors import (
     TimedOut,
     TooLarge,
     TransportError,
+    WriteFailed,
 )
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
@@ -48,10 +49,12 @@ async def write_out(
 class Carrier:
     """Carries an answer's parts: it counts content, and knows whether the connection broke."""
 
-    __slots__ = ("_connection", "is_broken", "size")
+    __slots__ = ("_connection", "_moves", "_writes", "is_broken", "size")
 
     def __init__(self, connection: Connection[ServerEngine]) -> None:
         self._connection = connection
+        self._moves = 0
+        self._writes = False
         self.is_broken = False
         self.size = 0
 
@@ -68,11 +71,20 @@ class Carrier:
 
     async def flush(self, deadline: float | None) -> None:
         """Send what the engine has written. Raises WriteTimeout, WriteFailed."""
+        self._writes = True
         try:
             await self._connection.flush(deadline)
         except TransportError:
             self.is_broken = True
             raise
+        self._writes = False
+        self._moves += 1
+
+    def moved(self) -> int:
+        """Return another number whenever something has gone out since, or is on its way."""
+        if self._writes:
+            self._moves += 1
+        return self._moves
 
     @property
     def sends_files(self) -> bool:
@@ -205,14 +217,35 @@ class Line:
             await self.connection.flush(self.write_deadline())
             return
         carrier = Carrier(self.connection)
+        interrupt = self._interrupt(carrier) if body.length is None else None
         try:
             await send_body(carrier, body, self.write_deadline, self.terms.in_thread)
         except TransportError as fault:
             if not carrier.is_broken and self.terms.report is not None:
                 self.terms.report(request, fault)  # the body's, which reads from elsewhere
             raise
+        except BaseException:
+            if interrupt is not None and interrupt.has_struck:
+                raise WriteFailed("the client is gone", phase="write") from None
+            raise
         finally:
             self.size = carrier.size
+            if interrupt is not None:
+                self.connection.stream.on_end(None)
+                interrupt.stop()
+
+    def _interrupt(self, carrier: Carrier) -> Interrupt | None:
+        """See to it that nobody waits for ever for a piece that a client which is gone would get.
+
+        One that has only closed its side may still read, so that as long as pieces come it gets
+        them. What it does not read has a deadline of its own.
+        """
+        if self.terms.interrupt is None:
+            return None
+        interrupt = self.terms.interrupt()
+        seconds = self.terms.patience.linger
+        self.connection.stream.on_end(lambda: interrupt.begin(seconds, carrier.moved))
+        return interrupt
 
     # -- what went wrong
 

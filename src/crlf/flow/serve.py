@@ -15,7 +15,7 @@ from crlf.flow.bodies import drain, read_whole
 from crlf.flow.connection import PIECE
 from crlf.flow.forms import is_form_data, read_form
 from crlf.flow.line import UNREAD_MOST, Line, reason_of
-from crlf.flow.terms import Send, Stamp, Terms, Watch
+from crlf.flow.terms import Interrupt, Send, Stamp, Terms, Watch
 from crlf.flow.turn import Talk, Turn
 from crlf.message.errors import LocalError, RemoteError, TooLarge
 from crlf.message.facts import NOT_DRAINING, Draining
@@ -65,10 +65,12 @@ class Service(Terms):
         stamp: Stamp | None = None,
         watch: Watch | None = None,
         draining: Draining = NOT_DRAINING,
+        interrupt: Callable[[], Interrupt] | None = None,
     ) -> None:
         super().__init__(
             send, now, in_thread, spool, limits=limits, patience=patience, standing=standing,
             report=report, gate=gate, stamp=stamp, watch=watch, draining=draining,
+            interrupt=interrupt,
         )  # fmt: skip
         self.talk = talk
         self.spawn = spawn

@@ -57,6 +57,18 @@ class Watch(Protocol):
         """
 
 
+class Interrupt(Protocol):
+    """Ends a wait of the flow that made it, in an exception that is no Exception."""
+
+    has_struck: bool
+
+    def begin(self, seconds: float, moved: Callable[[], int]) -> None:
+        """Strike after so many seconds in which `moved` gives the same number."""
+
+    def stop(self) -> None:
+        """Strike no more."""
+
+
 class Terms:
     """What all connections of a server share.
 
@@ -64,7 +76,8 @@ class Terms:
     piece. now: monotonic seconds. in_thread: runs what would block. spool: opens a new temporary
     file. report: takes an exception that no client may see. gate: looks at each request first.
     stamp: adds fields to each answer of the application. watch: is told of everything.
-    draining: what requests say of it.
+    draining: what requests say of it. interrupt: makes what ends a wait for a piece of an
+    answer whose client is gone; None where nothing can.
     """
 
     def __init__(
@@ -82,6 +95,7 @@ class Terms:
         stamp: Stamp | None = None,
         watch: Watch | None = None,
         draining: Draining = NOT_DRAINING,
+        interrupt: Callable[[], Interrupt] | None = None,
     ) -> None:
         self.send = send
         self.now = now
@@ -97,4 +111,5 @@ class Terms:
         self.stamp = stamp
         self.watch = watch
         self.draining = draining
+        self.interrupt = interrupt
         self.is_draining = False  # every answer is its connection's last

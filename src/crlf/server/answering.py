@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from crlf.flow.bodies import Lent, let_go
+from crlf.message.body import IterableBody
 from crlf.message.errors import BadUrl, Malformed, TooLarge
 from crlf.message.request import Request
 from crlf.message.response import Response
@@ -223,11 +224,17 @@ class _Service:
 
 
 def _call(handler: Handler, /, *arguments: object, **values: object) -> object:
-    """Call a handler in its thread; StopIteration would never get through to who awaits it."""
+    """Call a handler in its thread; StopIteration would never get through to who awaits it.
+
+    A generator of its may wait as it might itself, and so is asked for its pieces in a thread too.
+    """
     try:
-        return handler(*arguments, **values)
+        result = handler(*arguments, **values)
     except StopIteration as stop:
         raise RuntimeError(f"{name_of(handler)}() let StopIteration escape") from stop
+    if isinstance(result, Response) and isinstance(result.body, IterableBody):
+        result.body.reads_files = not result.body.can_send_again
+    return result
 
 
 def _log(request: Request, error: BaseException) -> None:
