@@ -279,7 +279,8 @@ class Line:
         """Answer a request that breaks a rule or a limit; the connection ends after it."""
         sentence = fault.brief if isinstance(fault, TooLarge) else fault.reason
         accept = head.headers.get("accept", "") if isinstance(head, RequestHead) else ""
-        await self._last_word(error_response(fault.status_code, sentence, fault.rule, accept))
+        response = error_response(fault.status_code, sentence, fault.rule, accept)
+        await self._last_word(response, head)
 
     async def _time_out(self) -> int:
         """Say 408 to a client that began a request and stalled; to an idle one, nothing."""
@@ -290,10 +291,12 @@ class Line:
         )
         return 408
 
-    async def _last_word(self, response: Response) -> None:
+    async def _last_word(self, response: Response, head: Part | None = None) -> None:
         self.engine.persist_no_more()
         try:
             self.engine.send_whole(response, response.content)
+            is_head = isinstance(head, RequestHead) and head.method == "HEAD"
+            self.size = 0 if is_head else len(response.content)
             await self.connection.flush(self.write_deadline())
         except (LocalError, TransportError):
             self.cut()  # nobody can be told: an answer is under way already
@@ -314,6 +317,8 @@ class Line:
         response = error_response(500, "Something went wrong here, not with your request.")
         try:
             self.engine.send_whole(response, response.content)
+            is_head = request is not None and request.method == "HEAD"
+            self.size = 0 if is_head else len(response.content)
             await self.connection.flush(self.write_deadline())
         except (CrlfError, OSError):
             self.cut()

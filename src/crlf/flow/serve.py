@@ -248,7 +248,7 @@ class Visit(Line):
                     body = response.body
                     if type(body) is bytes and len(body) <= PIECE:
                         engine.send_whole(response, body)
-                        self.size = len(body)
+                        self.size = 0 if head.method == "HEAD" else len(body)
                         await stream.write(engine.outgoing(), present + write_seconds)
                     else:
                         await self.answer(response, request, present)
@@ -302,13 +302,15 @@ class Visit(Line):
         """Answer for what went wrong and say so to the watch; tell whether we go on."""
         self.let_go_of_files()
         turn, self.turn = self.turn, None
-        begun = 0  # the status of an answer that is under way, and will not be whole
-        if request is not None and not self.engine.may_answer:
-            begun = self.status_code if turn is None else turn.status_code
         if turn is not None and turn.is_finished:
             self.report(turn.request, fault)  # of what it did after its answer
             self._tell(turn)
             return not self.engine.body_is_due or await self._drop_content()
+        begun = 0  # the status of an answer that is under way, and will not be whole
+        if self.engine.may_answer:
+            self.size = 0  # what is there is of the answer before
+        elif request is not None:
+            begun = self.status_code if turn is None else turn.status_code
         if turn is not None and turn.fault is fault:
             self.asking = False  # the connection's doing, though it came through the application
         if (
