@@ -426,6 +426,10 @@ def test_what_somebody_should_see_to_is_noted(office: Office) -> None:
     assert notes[0].endswith("soon.pem: the certificate expires in 3 days")
     assert notes[1].endswith("past.pem: the certificate has expired")
     assert "everybody on this machine can read the key" in notes[2]
+    for hours, when in [(1, "today"), (25, "tomorrow"), (50, "in 2 days")]:
+        end = now + datetime.timedelta(0, 60, hours=hours)
+        (note,) = Certificates([office.write("end.pem", "a.example", not_after=end)]).notes()
+        assert note.endswith(f"end.pem: the certificate expires {when}")
 
 
 def test_a_file_without_a_certificate_has_no_names() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crlf.message.errors import TooLarge
 from crlf.message.headers import Headers
 from crlf.message.status import MEANINGS
 from crlf.rules.pages import error_response, escape
@@ -144,3 +145,11 @@ def test_further_fields_come_along() -> None:
 
 def test_pages_of_a_kind_share_their_fields() -> None:
     assert error_response(404).headers is error_response(500).headers
+
+
+@pytest.mark.parametrize("accept", [None, BROWSER])
+def test_a_rule_is_said_once(accept: str | None) -> None:
+    fault = TooLarge("body", 10, 413, "RFC 9110 15.5.14")
+    text = error_response(413, fault.brief, fault.rule, accept).text
+    assert text.count("RFC 9110 15.5.14") == 1
+    assert "body over its limit of 10" in text

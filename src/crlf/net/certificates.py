@@ -100,7 +100,8 @@ class Certificates:
                 notes.append(f"{chain}: the certificate has expired")
             elif facts.until is not None and facts.until <= now + _SOON:
                 days = int((facts.until - now) // 86_400)
-                notes.append(f"{chain}: the certificate expires in {days} days")
+                when = "today" if days < 1 else "tomorrow" if days < 2 else f"in {days} days"
+                notes.append(f"{chain}: the certificate expires {when}")
             path = key or chain
             if is_for_everybody(path):
                 notes.append(f"{path}: everybody on this machine can read the key; chmod 600 it")

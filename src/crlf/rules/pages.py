@@ -62,6 +62,7 @@ def error_response(
     if not sentence:
         sentence, _, meant = explain(status_code).rpartition(" [")
         rule = rule or meant.rstrip("]")
+    sentence = sentence.removesuffix(f" [{rule}]")  # as an error's own ends; it is said below
     wants_page = accept not in _ANYTHING and best_media_type(accept, _OFFERED) == "text/html"
     if wants_page:
         more = f"<p><small>{escape(rule)}</small></p>\n" if rule else ""

@@ -136,4 +136,6 @@ def arriving(
 
 def _shown(stream: Stream) -> str:
     peer = stream.facts.peer
-    return "a Unix domain socket" if peer is None else f"[{peer[0]}]:{peer[1]}"
+    if peer is None:
+        return "a Unix domain socket"
+    return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
