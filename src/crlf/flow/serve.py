@@ -20,6 +20,7 @@ from crlf.flow.turn import Talk, Turn
 from crlf.message.errors import LocalError, RemoteError, TooLarge
 from crlf.message.facts import NOT_DRAINING, Draining
 from crlf.message.request import Request
+from crlf.message.response import Response
 from crlf.ports import InThread, Stream
 from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
 from crlf.rules.gates import Gate
@@ -76,6 +77,7 @@ class Service(Terms):
         self.spawn = spawn
         self.visits: set[Visit] = set()
         self.closes_idle = False
+        self._tidied_until = 0.0
         self.full_watch = watch if watch is not None and watch.sees_all else None
 
     async def serve(self, stream: Stream) -> None:
@@ -121,6 +123,15 @@ class Service(Terms):
         waiting.sort(key=lambda visit: visit.waits_since)
         for visit in waiting[: 1 + len(waiting) // 32]:  # as many at a time as nginx
             visit.connection.close()
+
+    def tidy(self) -> None:
+        """Let connections that have been idle for a while keep nothing of their last request."""
+        since, until = self._tidied_until, self.now() - REST
+        self._tidied_until = until
+        for visit in self.visits:
+            if since <= visit.waits_since < until and visit.is_idle:
+                visit.engine.forget()
+                visit.kept = None
 
     @property
     def has_idle(self) -> bool:
@@ -216,6 +227,7 @@ class Visit(Line):
             return
         while True:
             head = request = None
+            response: Response | None = None  # which nobody keeps while the connection is idle
             self.asking = False
             try:
                 head = await self._next_head(wait_seconds)

@@ -274,6 +274,8 @@ class Server:
         loop = asyncio.get_running_loop()
         # First of all: whatever fails below, the next second comes, or we would look stuck.
         self._timer = loop.call_later(1.001 - now % 1, self._renew)
+        if self._service is not None:
+            self._service.tidy()
         if self._watching is not None:
             self._watching.every_second()
         is_looking = self._looking is not None and not self._looking.done()

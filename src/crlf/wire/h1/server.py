@@ -97,6 +97,16 @@ class ServerEngine(H1Engine):
         """Let the next response be the last; it says so (RFC 9112 9.6)."""
         self._persists = False
 
+    def forget(self) -> None:
+        """Keep nothing of the last exchange while there is none: an idle connection is small.
+
+        A head that comes again is read anew, not known by its bytes.
+        """
+        if self.is_waiting and self.ours == IDLE:
+            self._head = self._facts = self._block_data = None
+            self._line_data = b""
+            self.leftover()
+
     # -- receiving
 
     def _next_head(self) -> Part | None:
