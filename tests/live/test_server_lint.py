@@ -30,6 +30,7 @@ from crlf import App, Limits, Patience, Request, Response, running
 from crlf.server import (
     AsgiApplication,
     Folder,
+    FolderSettings,
     FolderSite,
     Refused,
     ServerSettings,
@@ -314,6 +315,40 @@ FOLDER: list[tuple[int, bytes]] = [
     (408, b"GET /"),
 ]
 
+TOKEN = "correct-horse-battery-staple"
+SECRET = {"Authorization": f"Bearer {TOKEN}"}
+FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="{}"\r\n\r\nabc\r\n--b--\r\n'
+FORM = {"Content_Type": PARTS, **SECRET}
+
+# One after the other, in a folder of their own.
+UPLOAD: list[tuple[int, bytes]] = [
+    (200, get("/")),
+    (200, get("/", **SECRET, **HTML)),
+    (401, by("PUT", "/new.txt", "abc")),
+    (401, by("PUT", "/new.txt", "abc", Authorization="Bearer wrong", **HTML)),
+    (201, by("PUT", "/new.txt", "abc", **SECRET)),
+    (409, by("PUT", "/new.txt", "abc", **SECRET)),
+    (412, by("PUT", "/new.txt", "abc", If_Match='"other"', **SECRET)),
+    (412, by("PUT", "/new.txt", "abc", If_None_Match="*", **SECRET)),
+    (204, by("PUT", "/new.txt", "abcd", If_Match="*", **SECRET)),
+    (400, by("PUT", "/part.txt", "abc", Content_Range="bytes 0-2/9", **SECRET)),
+    (415, by("PUT", "/coded.txt", "abc", Content_Encoding="gzip", **SECRET)),
+    (403, by("PUT", "/.hidden", "abc", **SECRET)),
+    (403, by("POST", "/", FILE.format("a"), Sec_Fetch_Site="cross-site", **FORM)),
+    (413, by("PUT", "/large.txt", "x" * 40_000, **SECRET)),
+    (201, by("PUT", "/one.txt", "x" * 25_000, **SECRET)),
+    (201, by("PUT", "/two.txt", "x" * 25_000, **SECRET)),
+    (507, by("PUT", "/over-quota.txt", "x" * 25_000, **SECRET)),
+    (201, by("POST", "/", FILE.format("form.txt"), **FORM)),
+    (201, by("POST", "/", FILE.format("form.txt"), Accept="application/json", **FORM)),
+    (303, by("POST", "/", FILE.format("form.txt"), **FORM, **HTML)),
+    (200, get("/new.txt")),
+    (415, by("POST", "/", "a=b", Content_Type="text/plain", **SECRET)),
+    (400, by("POST", "/", "not that", **FORM)),
+    (405, by("DELETE", "/new.txt", **SECRET)),
+    (204, by("OPTIONS", "/", **SECRET)),
+]
+
 # The same of both; fields that an application of others sends are its own.
 HOSTED: list[tuple[int, bytes]] = [
     (200, get("/hello")),
@@ -351,18 +386,23 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ports(shared: Path) -> Iterator[dict[str, int]]:
+def ports(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     """Give the port of each kind of application, served with everything on that adds fields."""
     settings = ServerSettings(
         bind=("127.0.0.1:0",), limits=LIMITS, patience=PATIENCE, health=True, metrics="/metrics",
         request_ids=True, server_timing=True, allowed_hosts=("a.example",),
     )  # fmt: skip
 
+    inbox = tmp_path_factory.mktemp("inbox")
+    takes = FolderSettings(
+        upload=True, upload_token=TOKEN, upload_limit=30_000, upload_quota=60_000
+    )
     with contextlib.ExitStack() as stack:
         stack.enter_context(pytest.MonkeyPatch.context()).setattr(client_shops, "FOLDER", shared)
         applications: dict[str, Any] = {
             "app": application(shared),
             "folder": FolderSite(Folder(shared / "files", listing=True)),
+            "upload": FolderSite(inbox, takes),
         }
         if find_spec("starlette"):
             applications["starlette"] = AsgiApplication(client_shops.made_with_starlette())
@@ -395,6 +435,7 @@ def cases(kind: str, rows: list[tuple[int, bytes]]) -> list[Any]:
     [
         *cases("app", APP),
         *cases("folder", FOLDER),
+        *cases("upload", UPLOAD),
         *cases("starlette", HOSTED),
         *cases("flask", HOSTED),
     ],
