@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import json as json_text
 import os
 import re
 import socket
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -490,6 +492,40 @@ def test_what_is_said_while_the_server_stops_is_clean(shared: Path) -> None:
     assert answer.status_code == 200
     assert ("connection", "close") in answer.fields
     assert answer.faults() == []
+
+
+def notes_in(found: Any) -> Iterator[tuple[str, str]]:
+    """Yield each note that redbot has written into its report, with its level."""
+    if isinstance(found, dict):
+        if "level" in found:
+            yield found["level"], json_text.dumps(found)
+        found = list(found.values())
+    if isinstance(found, list):
+        for part in found:
+            yield from notes_in(part)
+
+
+@pytest.mark.long
+@pytest.mark.needs("redbot")
+@pytest.mark.parametrize("kind", ["app", "folder"])
+@pytest.mark.parametrize("path", ["page.html", "large.bin", "", "app.3f2a9b1c.js"])
+def test_redbot_has_nothing_against_it(
+    kind: str, path: str, shared: Path, program: Callable[[str], str]
+) -> None:
+    """It asks itself: for the whole, for codings, by validators, for parts, and compares."""
+    (shared / "files" / "app.3f2a9b1c.js").write_text("let a;" * 1000)
+    files = Folder(shared / "files", listing=True, hashed=True)
+    app: Any = FolderSite(files)
+    if kind == "app":
+        app = App()
+        app.folder("/", files)
+    with running(app) as server:
+        command = [program("redbot"), "-o", "har", server.url + path]
+        done = subprocess.run(command, capture_output=True, timeout=50)
+    assert done.returncode == 0, done.stderr
+    notes = list(notes_in(json_text.loads(done.stdout)))
+    assert len(notes) >= 5
+    assert [text for level, text in notes if level in ("BAD", "WARN")] == []
 
 
 def test_the_linter_sees_a_fault() -> None:
