@@ -282,3 +282,43 @@ def test_workers_that_cannot_load_say_why(shop: Path) -> None:
         "in <module>",
         "in f",
     ]
+
+
+STARTS = """
+import traceback
+async def says(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+async def shows(scope, receive, send):
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        text = traceback.format_exc()
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": text})
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("says", "no database"), ("shows", "ZeroDivisionError: division by zero")],
+)
+def test_an_application_that_does_not_start_is_no_mistake_of_ours(
+    name: str, why: str, workers: str, shop: Path
+) -> None:
+    (shop / "starts.py").write_text(STARTS, encoding="utf-8")
+    words = ["serve", f"starts:{name}", "-p", "0", "--workers", workers]
+    done = subprocess.run(
+        [sys.executable, "-m", "crlf", *words],
+        cwd=shop,
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": os.defpath},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == OTHER
+    *trace, last = done.stderr.decode().splitlines()
+    assert last == f"crlf: the application did not start: {why}"
+    assert bool(trace) == (name == "shows")
+    assert [line for line in trace if "crlf" in line] == []

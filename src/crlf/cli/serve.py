@@ -23,6 +23,7 @@ from crlf.cli.output import reason_of
 from crlf.cli.terminal import Style, harmless
 from crlf.message.errors import CrlfError
 from crlf.net.listening import is_public, parse_bind, url_of
+from crlf.server.application import DidNotStart
 from crlf.server.configuration import Configuration, configure
 from crlf.server.hosting import CannotHost, load_application
 from crlf.server.settable import SETTINGS
@@ -57,6 +58,8 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
             return _serve(configuration, settings, environment)
     except CannotHost as fault:
         raise explained(fault, environment) from fault.__cause__
+    except DidNotStart as fault:
+        raise _told(fault.told, environment) from None
     except ValueError as fault:
         raise Failure(str(fault)) from None
     except OSError as fault:
@@ -98,11 +101,16 @@ def _serve_with_workers(
             say=lambda text: _say(text, environment),
         )
     except CannotStart as fault:
-        reason, _, trace = str(fault).partition("\n")
-        environment.tell(harmless(f"{trace}\n" if trace else ""))
-        raise Failure(reason, OTHER) from None
+        raise _told(str(fault), environment) from None
     environment.leave_line()
     return code
+
+
+def _told(text: str, environment: Environment) -> Failure:
+    """Show the trace that may follow a first line; return what ends the command."""
+    reason, _, trace = text.partition("\n")
+    environment.tell(harmless(f"{trace}\n" if trace else ""))
+    return Failure(reason, OTHER)
 
 
 def _say(text: str, environment: Environment) -> None:

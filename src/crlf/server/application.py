@@ -11,6 +11,21 @@ from crlf.message.response import Response
 from crlf.ports import InThread, Stream
 
 
+class DidNotStart(RuntimeError):
+    """An application says that it cannot start. why: in its own words, maybe a whole traceback."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the application did not start: {why}")
+        self.why = why
+
+    @property
+    def told(self) -> str:
+        """What it comes to, in a line; after it all that was said, where that was more."""
+        *more, last = self.why.rstrip("\n").split("\n")
+        text = f"the application did not start: {last}"
+        return f"{text}\n{self.why}" if more else text
+
+
 class Renewed(Protocol):
     """Certificates, as net/certificates.py has them: loading ssl is not for plain HTTP."""
 

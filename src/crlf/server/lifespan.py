@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from crlf.server.application import DidNotStart
+
 Message = dict[str, Any]
 App = Callable[
     [dict[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
@@ -48,7 +50,7 @@ class Lifespan:
         self._stop = asyncio.Event()
 
     async def begin(self) -> None:
-        """Let the application start up. Raises RuntimeError when it says that it cannot.
+        """Let the application start up. Raises DidNotStart when it says that it cannot.
 
         Cancelled, it takes the application with it.
         """
@@ -63,7 +65,7 @@ class Lifespan:
             raise
         if self._why:
             await self._cut()
-            raise RuntimeError(f"the application did not start: {self._why}")
+            raise DidNotStart(self._why)
 
     async def finish(self) -> None:
         """Let the application shut down, and wait until it has; log it when it says it could not.

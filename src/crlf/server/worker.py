@@ -21,7 +21,7 @@ from types import FrameType
 from crlf.message.errors import CrlfError
 from crlf.net.board import GENERATION, PID, Board, Slot
 from crlf.net.loops import new_loop
-from crlf.server.application import Application
+from crlf.server.application import Application, DidNotStart
 from crlf.server.briefing import Answer, Briefing, hear, read_line, write_line
 from crlf.server.hosting import CannotHost, load_application
 from crlf.server.serving import Server
@@ -69,11 +69,14 @@ def _reason_of(fault: Exception) -> str:
     """Say why a server does not start: what is expected in a line, the rest with its trace."""
     if isinstance(fault, CrlfError):
         return fault.brief
+    if isinstance(fault, DidNotStart):
+        return fault.told
     if isinstance(fault, OSError):
         return fault.strerror or str(fault)
     if isinstance(fault, ValueError):
         return str(fault)
-    return "".join(format_exception(fault)).rstrip("\n")
+    trace = "".join(format_exception(fault)).rstrip("\n")
+    return f"it did not start: {type(fault).__name__}: {fault}\n{trace}"
 
 
 def _tell(link: socket.socket, reason: str) -> int:
