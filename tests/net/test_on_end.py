@@ -180,6 +180,34 @@ def test_it_comes_while_one_reads_and_another_writes(stage) -> None:
     stage.play(story, script)
 
 
+def test_one_task_reads_while_another_writes(stage) -> None:
+    if not stage.is_aio:
+        pytest.skip("one thread, one task")
+    much = bytes(range(256)) * 8_000
+
+    async def story(stream: Stream) -> None:
+        async def echoes() -> bytes:
+            data = bytearray()
+            while len(data) < 300:
+                data += await stream.read(soon())
+            return bytes(data)
+
+        reading = asyncio.ensure_future(echoes())
+        await stream.write(much, soon())
+        await stream.write(b"!", soon())
+        assert await reading == b"abc" * 100
+
+    async def script(peer) -> None:
+        for _ in range(100):
+            await peer.send(b"abc")
+            await peer.pause(0.0005)
+        assert await peer.receive(len(much) + 1) == much + b"!"
+        with suppress(OSError, TransportError):
+            await peer.receive(1)
+
+    stage.play(story, script)
+
+
 @pytest.mark.parametrize("fault", [END, RESET])
 def test_a_script_tells_when_it_comes_to_its_end(fault) -> None:
     stream = ScriptedStream([b"go", fault])
