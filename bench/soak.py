@@ -349,8 +349,8 @@ def report(
     whole = [sample for sample in served.whole if sample[0]]
     rise, verdict = judge("connections", whole, seconds)
     most = max(value for _, value in whole)
-    last_seen = served.whole[-1][1]
-    if last_seen > 1:  # the one that asks
+    last_seen = min(value for _, value in served.whole[-3:])
+    if last_seen > 1:  # the one that asks; the one that asked before may be on its way out
         verdict = "LEFT BEHIND"
     table.append(
         f"| all | connections | | {whole[len(whole) // 8][1]:.0f} | {whole[-2][1]:.0f} |"
