@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 import conformance
 import settings
 from conformance import Guard
+from crlf.cli.commands import COMMANDS
+from crlf.server.settable import SETTINGS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 SOURCE = '''
 @frozen
@@ -184,3 +190,38 @@ def test_a_citation_is_recognised(text: str, rule: tuple[str, str]) -> None:
     found = conformance.CITED.search(text)
     assert found is not None
     assert found.groups() == rule
+
+
+WITHOUT = {  # what these pages are about is limits, or what goes wrong
+    "configuration": {"Limits and defaults"},
+    "limits": {"Limits and defaults"},
+    "slow-clients": {"Limits and defaults", "What goes wrong"},
+}
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "server").glob("*.md")), ids=lambda path: path.stem)
+def test_a_page_on_the_server_says_what_goes_wrong_and_what_holds(path: Path) -> None:
+    titles = set(re.findall(r"^##+ (.+)$", path.read_text(encoding="utf-8"), re.M))
+    assert {"What goes wrong", "Limits and defaults"} - titles == WITHOUT.get(path.stem, set())
+
+
+def test_each_page_is_in_the_table_of_contents() -> None:
+    menu = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    first = (DOCS / "index.md").read_text(encoding="utf-8")
+    for path in sorted(DOCS.glob("*/*.md")):
+        name = path.relative_to(DOCS).as_posix()
+        assert f": {name}\n" in menu
+        assert f"({name})" in first
+
+
+def test_each_option_that_a_page_names_exists() -> None:
+    known = {name for option in COMMANDS["serve"].options for name in option.names}
+    known |= {f"--{one.name}" for one in SETTINGS} | {"--no-health"}
+    known |= {f"--{alias}" for one in SETTINGS for alias in one.aliases}
+    for path in sorted((DOCS / "server").glob("*.md")):
+        if path.stem == "coming-from":
+            continue  # it names those of others; see test_server_coming_from.py
+        text = re.sub(r"```(?:ini|text|dockerfile)[^`]*```|`docker [^`]*`", "", path.read_text())
+        for line in re.findall(r"^.*crlf serve.*$|`--[a-z][^`]*`", text, re.M):
+            named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", line))
+            assert named <= known, f"{path.name}: {named - known}"
