@@ -322,3 +322,17 @@ def test_an_application_that_does_not_start_is_no_mistake_of_ours(
     assert last == f"crlf: the application did not start: {why}"
     assert bool(trace) == (name == "shows")
     assert [line for line in trace if "crlf" in line] == []
+
+
+def test_a_log_that_a_worker_cannot_open_is_named(shop: Path) -> None:
+    words = ["serve", "shop:app", "-p", "0", "--workers", "1", "--log-file", "none/log"]
+    done = subprocess.run(
+        [sys.executable, "-m", "crlf", *words],
+        cwd=shop,
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": os.defpath},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    says = "crlf: none/log cannot be opened: No such file or directory\n"
+    assert (done.returncode, done.stderr.decode()) == (OTHER, says)

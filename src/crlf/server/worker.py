@@ -72,7 +72,8 @@ def _reason_of(fault: Exception) -> str:
     if isinstance(fault, DidNotStart):
         return fault.told
     if isinstance(fault, OSError):
-        return fault.strerror or str(fault)
+        why = fault.strerror or str(fault)
+        return why if fault.filename is None else f"{fault.filename} cannot be opened: {why}"
     if isinstance(fault, ValueError):
         return str(fault)
     trace = "".join(format_exception(fault)).rstrip("\n")
