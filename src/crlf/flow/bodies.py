@@ -186,10 +186,12 @@ async def _send_waiting(connection: PartSink, body: Body, deadline_of: DeadlineO
         async for piece in pieces:
             await _send_piece(connection, piece, deadline_of)
     finally:
-        aclose = getattr(pieces, "aclose", None)
-        if aclose is not None:
-            await aclose()
-        let_go(body)
+        try:
+            aclose = getattr(pieces, "aclose", None)
+            if aclose is not None:
+                await aclose()
+        finally:  # also when that is cancelled in its turn
+            let_go(body)
 
 
 async def _send_from_thread(

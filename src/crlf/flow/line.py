@@ -135,9 +135,9 @@ class Line:
 
     def let_go_of_files(self) -> None:
         """Close the uploads of a request that has been answered; what is not saved is gone."""
-        if self.files is not None:
-            self.files.close()
-            self.files = None
+        files, self.files = self.files, None
+        if files is not None:
+            files.close()
 
     def cut(self) -> None:
         """Let go of the connection at once, without an end."""
@@ -354,3 +354,39 @@ def reason_of(fault: RemoteError | Malformed | TooLarge) -> str:
     if isinstance(fault, TooLarge):
         return f"limit {fault.what} of {fault.limit}"
     return f"{fault.rule}: {fault.reason}" if fault.rule else fault.reason
+
+
+def is_own(fault: BaseException, asking: bool, terms: Terms) -> bool:
+    """Tell whether a fault is for us to deal with: an error, or an application's own way out.
+
+    An exit, or a cancellation that nobody asked for, ends the application's answer; it is not to
+    end the others of this process. asking: the application is at work.
+    """
+    if isinstance(fault, Exception):
+        return True
+    if not asking or isinstance(fault, KeyboardInterrupt | GeneratorExit):
+        return False
+    is_cancelled = terms.is_cancelled
+    return isinstance(fault, SystemExit) or (is_cancelled is not None and not is_cancelled())
+
+
+def as_error(fault: BaseException) -> Exception:
+    """Return what an application raised as an error: its exit, too, is one."""
+    if isinstance(fault, Exception):
+        return fault
+    error = RuntimeError(f"the application raised {type(fault).__name__}")
+    error.__cause__ = fault
+    return error
+
+
+def refuse_misdirected(request: Request, is_final: bool) -> None:
+    """Refuse a request whose target is no path, if it is not for us. Raises RemoteError.
+
+    is_final: no proxy may tell otherwise how the request has come.
+    """
+    if request.method == "CONNECT":
+        raise RemoteError("this server is no proxy", "RFC 9110 9.3.6", 501)
+    is_secure = request.received_how.scheme == "https"
+    if is_final and not is_secure and request.target[:6].lower() == "https:":
+        # RFC 9110 7.4: it MUST be rejected unless it came over a connection that is secured.
+        raise RemoteError("https was asked for on a connection without TLS", "RFC 9110 7.4", 421)

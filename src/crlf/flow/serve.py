@@ -7,15 +7,15 @@ request, an answer that names the broken rule and a close that lets it be read, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import Context, copy_context
-from typing import BinaryIO, Final, Protocol
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import BinaryIO, Final
 
-from crlf.flow.bodies import drain, read_whole
+from crlf.flow.bodies import drain, let_go, read_whole
 from crlf.flow.connection import PIECE
 from crlf.flow.forms import is_form_data, read_form
-from crlf.flow.line import UNREAD_MOST, Line, reason_of
-from crlf.flow.terms import Interrupt, Send, Stamp, Terms, Watch
+from crlf.flow.line import UNREAD_MOST, Line, as_error, is_own, reason_of, refuse_misdirected
+from crlf.flow.terms import Interrupt, Running, Send, Spawn, Stamp, Terms, Watch
 from crlf.flow.turn import Talk, Turn
 from crlf.message.errors import LocalError, RemoteError, TooLarge
 from crlf.message.facts import NOT_DRAINING, Draining
@@ -31,13 +31,6 @@ from crlf.wire.parts import CLOSED, CONTINUE, Part, RequestHead
 __all__ = ["Send", "Service", "Stamp", "Talk", "Turn", "Visit", "Watch"]
 
 
-class Running(Awaitable[None], Protocol):
-    """A Task."""
-
-    def cancel(self) -> object: ...
-
-
-Spawn = Callable[[Coroutine[object, object, None]], Running]
 REST: Final = 0.5  # seconds for which who asks nothing is left in peace, though others wait
 _GOLDEN: Final = 0.618033988749895  # its multiples, without their whole part, lie far apart
 
@@ -67,11 +60,12 @@ class Service(Terms):
         watch: Watch | None = None,
         draining: Draining = NOT_DRAINING,
         interrupt: Callable[[], Interrupt] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> None:
         super().__init__(
             send, now, in_thread, spool, limits=limits, patience=patience, standing=standing,
             report=report, gate=gate, stamp=stamp, watch=watch, draining=draining,
-            interrupt=interrupt,
+            interrupt=interrupt, is_cancelled=is_cancelled,
         )  # fmt: skip
         self.talk = talk
         self.spawn = spawn
@@ -85,18 +79,18 @@ class Service(Terms):
         visit = Visit(stream, self)
         self.visits.add(visit)
         watch = self.full_watch
-        if watch is not None:
-            watch.opened(visit.where)
         try:
+            if watch is not None:
+                watch.opened(visit.where)
             await visit.live()
         finally:
             self.visits.discard(visit)
             stream.close()
-            if visit.successor is not None:
-                visit.successor.cancel()
-            visit.let_go_of_files()
+            for run in visit.runs:
+                run.cancel()
             if watch is not None:
                 watch.closed(visit.where)
+            visit.let_go_of_files()
 
     def drain(self) -> None:
         """Let every connection end with its present or next answer; `close_idle` ends the idle."""
@@ -144,13 +138,13 @@ class Visit(Line):
 
     asking: the application is at work, whose troubles are its own. turn: of a talk at work.
     may_go: a head has come in part, or our last word is out. waits_since: since when that is so.
-    began: when the present request was here. successor: the Task that carries on, where an
-    application is busy with what nobody waits for any more.
+    began: when the present request was here. runs: the Tasks that carry on, after applications
+    that are busy with what nobody waits for any more; the eldest first.
     """
 
     __slots__ = (
-        "asking", "began", "idle_seconds", "may_go", "number", "service", "status_code",
-        "successor", "turn", "waits_since",
+        "asking", "began", "idle_seconds", "may_go", "number", "runs", "service", "status_code",
+        "turn", "waits_since",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, service: Service) -> None:
@@ -163,7 +157,7 @@ class Visit(Line):
         self.status_code = 0
         self.began = 0.0
         self.number = 0  # of the run that has the connection
-        self.successor: Running | None = None
+        self.runs: tuple[Running, ...] = ()
         # Not all that came together are to end together.
         share = 0.0 if self.where.peer is None else self.where.peer[1] * _GOLDEN % 1
         patience = service.patience
@@ -172,10 +166,9 @@ class Visit(Line):
     async def live(self) -> None:
         """Answer requests until the connection ends, whoever does it in the end."""
         await self.run()
-        while (successor := self.successor) is not None:
-            await successor
-            if self.successor is successor:
-                self.successor = None
+        while self.runs:
+            await self.runs[0]
+            self.runs = self.runs[1:]
 
     def leave(self) -> None:
         """Let the connection go on in a Task of its own: the answer is said, the rest is private.
@@ -183,32 +176,25 @@ class Visit(Line):
         A next request would wait for it otherwise: what an application does after its answer.
         """
         spawn, turn = self.service.spawn, self.turn
-        if spawn is None or turn is None:
-            return
-        self._tell(turn)
-        self.turn = None
-        self.number += 1
-        self.successor = spawn(self.run())
+        if spawn is not None and turn is not None:
+            self.turn = None
+            self._carry_on(spawn)
+            self._tell(turn)
 
-    def _go_on_clean(self, clean: Context) -> bool:
-        """Let another Task go on: what one request has set in its context, the next must not see.
-
-        False where there can be none; then the connection has to end. Few applications set
-        anything, and to run each of their steps in a copy would cost every request a fifth.
-        """
-        spawn = self.service.spawn
-        if spawn is None:
-            return False
+    def _carry_on(self, spawn: Spawn) -> None:
+        """Let another Task have the connection."""
         self.number += 1
-        self.successor = clean.run(spawn, self.run())
-        return True
+        at_work = [run for run in self.runs if not run.done()]
+        self.runs = (*at_work, spawn(self.run()))
 
     def _tell(self, turn: Turn) -> None:
-        """Tell who watches that a turn has been answered."""
-        watch, now = self.service.full_watch, self.service.now
+        """Tell who watches that a turn has been answered; it may be in the midst of a step."""
+        watch, seconds = self.service.full_watch, self.service.now() - self.began
         if watch is not None:
-            seconds = now() - self.began
-            watch.answered(turn.request, self.where, turn.status_code, self.size, seconds, "")
+            try:
+                watch.answered(turn.request, self.where, turn.status_code, self.size, seconds, "")
+            except Exception as fault:
+                self.report(turn.request, fault)
 
     async def run(self) -> None:
         """Answer requests until the connection ends, or is carried on by another run.
@@ -228,7 +214,7 @@ class Visit(Line):
         while True:
             head = request = None
             response: Response | None = None  # which nobody keeps while the connection is idle
-            self.asking = False
+            self.asking = is_answered = False
             try:
                 head = await self._next_head(wait_seconds)
                 wait_seconds = self.idle_seconds
@@ -237,9 +223,8 @@ class Visit(Line):
                 if watch is not None:
                     self.began = now()
                 request = Request.received(head, b"", where)
-                if head.method == "CONNECT":
-                    raise RemoteError("this server is no proxy", "RFC 9110 9.3.6", 501)
-                is_answered = False
+                if head.target[:1] != "/":
+                    refuse_misdirected(request, not is_led)
                 if is_led:
                     request, is_answered = await self._led(request)
                     if self.number != number:
@@ -264,6 +249,7 @@ class Visit(Line):
                         await stream.write(engine.outgoing(), present + write_seconds)
                     else:
                         await self.answer(response, request, present)
+                    is_answered = True
                 elif engine.body_is_due and not await self._drop_content():
                     break
                 if watch is not None:
@@ -272,19 +258,27 @@ class Visit(Line):
                     )
                 if self.files is not None:
                     self.let_go_of_files()
-                if copy_context() != clean:
-                    if not self._go_on_clean(clean):
-                        break
-                    return
-            except Exception as fault:
-                if self.number != number:
+            except BaseException as fault:
+                has_left = self.number != number
+                if not is_own(fault, self.asking or has_left or response is not None, service):
+                    raise
+                let_go(b"" if response is None else response.body)
+                if has_left:
                     self.report(request, fault)
                     return
-                if not await self._survived(fault, head, request):
+                if not await self._survived(as_error(fault), head, request, is_answered):
                     break
+            # What one request has set in its context, the next must not see. Few set anything, and
+            # to run each of their steps in a copy would cost every request a fifth.
+            if copy_context() != clean:
+                if service.spawn is None:
+                    break
+                clean.run(self._carry_on, service.spawn)
+                return
         self.waits_since = now()
         self.may_go = True
         await self.linger()
+        stream.close()  # though an application may be busy still
 
     async def _led(self, request: Request) -> tuple[Request, bool]:
         """Let the gate look and the talk answer; return the request, and whether it is answered."""
@@ -296,6 +290,8 @@ class Visit(Line):
                 await self.answer(passed, request, self.before_answer())
                 return request, True
             request = passed
+        if request.target[:1] != "/":
+            refuse_misdirected(request, True)
         if talk is None:
             return request, False
         turn = self.turn = Turn(self, request)
@@ -310,10 +306,15 @@ class Visit(Line):
         self.turn = None
         return request, True
 
-    async def _survived(self, fault: Exception, head: Part | None, request: Request | None) -> bool:
+    async def _survived(
+        self, fault: Exception, head: Part | None, request: Request | None, is_answered: bool
+    ) -> bool:
         """Answer for what went wrong and say so to the watch; tell whether we go on."""
         self.let_go_of_files()
         turn, self.turn = self.turn, None
+        if is_answered:  # it is of what came after, and a second answer would be the next one's
+            self.report(request, fault)
+            return not self.engine.body_is_due
         if turn is not None and turn.is_finished:
             self.report(turn.request, fault)  # of what it did after its answer
             self._tell(turn)

@@ -6,7 +6,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import BinaryIO, Protocol
 
 from crlf.message.facts import NOT_DRAINING, Draining
@@ -57,6 +57,16 @@ class Watch(Protocol):
         """
 
 
+class Running(Awaitable[None], Protocol):
+    """A Task."""
+
+    def cancel(self) -> object: ...
+    def done(self) -> bool: ...
+
+
+Spawn = Callable[[Coroutine[object, object, None]], Running]
+
+
 class Interrupt(Protocol):
     """Ends a wait of the flow that made it, in an exception that is no Exception."""
 
@@ -77,7 +87,8 @@ class Terms:
     file. report: takes an exception that no client may see. gate: looks at each request first.
     stamp: adds fields to each answer of the application. watch: is told of everything.
     draining: what requests say of it. interrupt: makes what ends a wait for a piece of an
-    answer whose client is gone; None where nothing can.
+    answer whose client is gone; None where nothing can. is_cancelled: whether somebody ends
+    the present Task; None where nobody knows.
     """
 
     def __init__(
@@ -96,6 +107,7 @@ class Terms:
         watch: Watch | None = None,
         draining: Draining = NOT_DRAINING,
         interrupt: Callable[[], Interrupt] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self.send = send
         self.now = now
@@ -112,4 +124,5 @@ class Terms:
         self.watch = watch
         self.draining = draining
         self.interrupt = interrupt
+        self.is_cancelled = is_cancelled
         self.is_draining = False  # every answer is its connection's last

@@ -49,3 +49,9 @@ class Interrupt:
             return
         self.has_struck = True
         task.cancel()
+
+
+def is_cancelled() -> bool:
+    """Tell whether somebody has asked the present Task to end."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

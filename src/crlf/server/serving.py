@@ -23,7 +23,7 @@ from crlf.net.aiolistener import Crowd, Listener
 from crlf.net.board import BEAT, DRAINING, READY, Board, Slot
 from crlf.net.descriptors import connections_that_fit
 from crlf.net.draining import Drain
-from crlf.net.interrupt import Interrupt
+from crlf.net.interrupt import Interrupt, is_cancelled
 from crlf.net.listening import Doors, doors_of, open_doors, url_of
 from crlf.net.spool import Spool
 from crlf.net.workpool import WorkPool
@@ -190,6 +190,7 @@ class Server:
             watch=self._watching,
             draining=self.draining,
             interrupt=Interrupt,
+            is_cancelled=is_cancelled,
         )
 
     async def _open_entrance(
