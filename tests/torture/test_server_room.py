@@ -7,8 +7,12 @@ others may be idle. Without descriptors it is the same, and the server neither e
 
 from __future__ import annotations
 
+import fcntl
 import re
 import socket
+import struct
+import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -218,6 +222,35 @@ def test_a_handshake_that_never_comes_makes_room_too() -> None:
             with context.wrap_socket(fourth) as secret:
                 assert ask(secret).endswith(b"alive")
             assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how much the kernel holds is Linux's to say")
+def test_in_a_crowd_who_does_not_read_holds_little_of_the_kernel() -> None:
+    large = b"x" * 5_000_000
+    app = application()
+
+    @app.get("/large")
+    async def send_large(request: object) -> bytes:
+        return large
+
+    held = 0
+    with running(app) as server, clients(server.port, 300) as crowd, ExitStack() as stack:
+        assert ask(crowd[-1]).endswith(b"alive")  # all are in
+        late = stack.enter_context(socket.socket())
+        late.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        late.connect(("127.0.0.1", server.port))
+        late.sendall(GET.replace(b"probe", b"large"))
+        late.settimeout(5)
+        assert late.recv(12) == b"HTTP/1.1 200"
+        time.sleep(0.3)
+        visits = list(server._service.visits)
+        for visit in visits:
+            below = visit.connection.stream._transport.get_extra_info("socket")
+            waiting = struct.unpack("i", fcntl.ioctl(below.fileno(), termios.TIOCOUTQ, b"\0" * 4))[
+                0
+            ]
+            held = max(held, waiting)
+    assert 0 < held < 400_000
 
 
 # --- no descriptors ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 from crlf.net.aiostream import AioStream
@@ -21,6 +22,9 @@ from crlf.ports import Stream
 
 _AT_ONCE = 32  # connections accepted before others have a turn; asyncio takes its whole backlog
 _ROOM_AGAIN = 0.1  # seconds after which room is asked for again, while somebody waits for it
+_CROWDED = 256  # connections, beyond which one that does not read may hold less of the kernel's ...
+_UNSENT = 128 * 1024  # ... bytes: it would take 1.7 MB of each, and Linux has some GB for them all
+_NOTSENT_LOWAT = 25 if sys.platform == "linux" else 0  # which Python knows from 3.12 on
 _PAUSE = 0.25  # seconds without accepting when descriptors or memory are out; asyncio 1.0
 _SAY_AGAIN = 60.0  # seconds between two complaints about that
 _LEAVE = 0.001  # seconds for which others are let go first
@@ -39,6 +43,7 @@ _GONE = frozenset(
     )
     if hasattr(errno, name)
 )  # fmt: skip
+_NETWORK = frozenset({socket.AF_INET, socket.AF_INET6})
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -142,7 +147,7 @@ class Listener:
         """Accept from sockets that listen, and own them."""
         for listening in sockets:
             listening.setblocking(False)
-            if listening.family in (socket.AF_INET, socket.AF_INET6):
+            if listening.family in _NETWORK:
                 # Who is accepted inherits it; asyncio sets it for some sockets only.
                 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._stop_accepting()
@@ -279,6 +284,9 @@ class Listener:
 
     def _take(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
+        if self._open >= _CROWDED and _NOTSENT_LOWAT and accepted.family in _NETWORK:
+            # Not for all: a fast client's large answer costs twice the work, in wakings.
+            accepted.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _UNSENT)
         self._open += 1
         self._slot.add(ACCEPTED)
         self._slot.add(CONNECTIONS)
