@@ -7,8 +7,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
+from crlf.message.response import Response
 from crlf.net.aio import in_thread
 from crlf.server import App
 from crlf.server.asgi import AsgiApplication
@@ -235,3 +238,172 @@ def test_uploads_of_a_request_whose_handler_fails_are_closed(tmp_path: Path) -> 
 
     asyncio.run(run())
     assert seen[0].file.closed
+
+
+# --- where a request was sent --------------------------------------------------------------------
+
+
+@pytest.mark.rfc("9110", "7.4")
+@pytest.mark.parametrize("trusted", [(), ("10.0.0.1",)])
+def test_https_is_not_had_without_tls(trusted: tuple[str, ...]) -> None:
+    """Who could name the scheme would have a secure cookie set on a connection that is none."""
+    with running(greeting(), settings=told(trusted_proxies=trusted)) as server:
+        for target in (b"https://a.example/", b"HTTPS://a.example/"):
+            asked = b"GET " + target + b" HTTP/1.1\r\nHost: a.example\r\n\r\n"
+            answer = say(server.port, asked + asked)
+            assert answer.startswith(b"HTTP/1.1 421 ")
+            assert answer.count(b"HTTP/1.1 ") == 1
+        plain = say(server.port, b"GET http://a.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n")
+        assert plain.startswith(b"HTTP/1.1 200 ")
+        assert plain.endswith(b"http://a.example/")
+
+
+def test_a_trusted_proxy_may_ask_for_https() -> None:
+    with running(greeting(), settings=told(trusted_proxies=("127.0.0.1",))) as server:
+        fields = b"Host: a.example\r\nX-Forwarded-Proto: https\r\n\r\n"
+        answer = say(server.port, b"GET https://a.example/ HTTP/1.1\r\n" + fields)
+    assert answer.endswith(b"https://a.example/")
+
+
+@pytest.mark.parametrize("interface", ["app", "asgi", "wsgi"])
+def test_all_applications_are_told_of_the_same_host(interface: str) -> None:
+    """And it is the one that is held against the allowed hosts."""
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b" ".join(hosts)})
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["HTTP_HOST"].encode()]
+
+    app = App()
+
+    @app.get("/")
+    async def index(request: Any) -> str:
+        return str(request.url.host)
+
+    served: Any = {
+        "app": app,
+        "asgi": AsgiApplication(asgi, lifespan="off"),
+        "wsgi": WsgiApplication(wsgi),
+    }[interface]
+    settings = told(
+        trusted_proxies=("127.0.0.1",), proxy_fields=("x-forwarded-host",),
+        allowed_hosts=("told.example", "target.example", "own.example"),
+    )  # fmt: skip
+    told_so = b"X-Forwarded-Host: told.example\r\n"
+    with running(served, settings=settings) as server:
+        for line, field, host in (
+            (b"GET / HTTP/1.1\r\n", b"", b"own.example"),
+            (b"GET http://target.example/ HTTP/1.1\r\n", b"", b"target.example"),
+            (b"GET / HTTP/1.1\r\n", told_so, b"told.example"),
+            (b"GET http://target.example/ HTTP/1.1\r\n", told_so, b"told.example"),
+        ):
+            answer = say(server.port, line + b"Host: own.example\r\n" + field + b"\r\n")
+            assert answer.endswith(b"\r\n\r\n" + host), (line, field)
+        evil = b"Host: own.example\r\nX-Forwarded-Host: evil.example\r\n\r\n"
+        for line in (b"GET / HTTP/1.1\r\n", b"GET http://target.example/ HTTP/1.1\r\n"):
+            assert say(server.port, line + evil).startswith(b"HTTP/1.1 421 ")
+
+
+# --- applications that end otherwise -------------------------------------------------------------
+
+
+def leaving_app() -> App:
+    app = App()
+    task_of: dict[str, Any] = {}
+
+    @app.get("/exit")
+    async def leaves(request: Any) -> str:
+        sys.exit(3)
+
+    @app.get("/thread")
+    def leaves_in_thread(request: Any) -> str:
+        sys.exit(3)
+
+    @app.get("/cancelled")
+    async def waits_for_what_was_cancelled(request: Any) -> str:
+        task_of["one"] = asyncio.ensure_future(asyncio.sleep(60))
+        task_of["one"].cancel()
+        await task_of["one"]
+        return "never"
+
+    @app.get("/")
+    async def index(request: Any) -> str:
+        return "well"
+
+    return app
+
+
+@pytest.mark.parametrize("path", ["/exit", "/thread", "/cancelled"])
+def test_a_handler_that_leaves_ends_its_own_answer_only(path: str) -> None:
+    """sys.exit in a handler, or a wait for a Task that was cancelled, is one answer's 500."""
+    with running(leaving_app(), settings=HERE) as server:
+        both = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        answer = say(server.port, both.encode())
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b"HTTP/1.1 200 " in answer
+        assert say(server.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").endswith(b"well")
+
+
+def test_what_a_failed_answer_has_set_the_next_request_does_not_see() -> None:
+    """Behind a proxy the requests of one connection are those of many visitors."""
+    visitor: ContextVar[str] = ContextVar("visitor", default="nobody")
+    app = App()
+
+    @app.get("/set")
+    async def remembers(request: Any) -> Response:
+        visitor.set("Alice")
+        return Response(200, [("content-length", "7")], b"not seven")
+
+    @app.get("/")
+    async def index(request: Any) -> str:
+        return visitor.get()
+
+    with running(app, settings=HERE) as server:
+        answer = say(
+            server.port,
+            b"GET /set HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        )
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert answer.endswith(b"nobody")
+
+
+def test_a_connection_is_let_go_though_its_application_goes_on() -> None:
+    """Clients must not hold descriptors of ours by work that they have started and left."""
+    begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    async def works_on(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"said"})
+        begun.set()
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+        over.set()
+
+    with (
+        running(AsgiApplication(works_on, lifespan="off"), settings=HERE) as server,
+        socket.create_connection(("127.0.0.1", server.port), 5) as client,
+    ):
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.recv(65536).endswith(b"said")
+        assert begun.wait(5)
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(65536) == b""
+        client.close()
+        until(lambda: not connections_of(server.port))
+        go_on.set()
+        assert over.wait(5), "what it did after the answer was cut short"
+
+
+def connections_of(port: int) -> list[str]:
+    """List the connections of this process to a port that it serves, by their server's end."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the system's list of connections is read")
+    shown = f":{port:04X}"
+    lines = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
+    # Of each line: number, local address, remote address, state; 0A is one that listens.
+    ends = [line.split() for line in lines]
+    return [end[3] for end in ends if end[1].endswith(shown) and end[3] in ("01", "08")]

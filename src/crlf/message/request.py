@@ -125,7 +125,12 @@ class Request(Message):
         if self._url is None:
             where = self.received_how
             authority = where.authority or self.headers.first("host") or _host_of(where.local)
-            self._url = URL.received(where.scheme, authority, self._parsed)
+            target = self._parsed
+            if target.authority is not None and (where.authority or where.scheme == "https"):
+                # Nor does a form of the target deny what a trusted proxy or the handshake says.
+                asked = where.authority or target.authority
+                target = target._replace(scheme=where.scheme, authority=asked)
+            self._url = URL.received(where.scheme, authority, target)
         return self._url
 
     @property
