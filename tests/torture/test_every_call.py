@@ -186,6 +186,8 @@ def check_error(fault: CrlfError) -> None:
 class TorturedStream:
     """A stream whose calls may fail."""
 
+    sends_files = True  # in pieces, as it happens
+
     def __init__(self, inner: Stream, torture: Torture, how: str) -> None:
         self.inner = inner
         self.torture = torture
@@ -224,6 +226,25 @@ class TorturedStream:
                 await self.inner.write(data[: len(data) // 2], deadline)
                 raise WriteFailed("connection lost: half of it was sent", phase="write")
         await self.inner.write(data, deadline)
+
+    async def send_file(
+        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
+    ) -> None:
+        if self.torture.now("send_file"):
+            self.is_broken = self.how != "late"
+            if self.how == "breaks":
+                raise WriteFailed("connection lost: tortured", phase="write")
+            if self.how == "interrupted":
+                raise Interrupted
+            if self.how == "late":
+                raise WriteTimeout("the peer took too little", phase="write")
+            if self.how == "ends":
+                await self.inner.send_file(descriptor, offset, count // 2, deadline_of)
+                raise WriteFailed("connection lost: half of it was sent", phase="write")
+        await self.inner.send_file(descriptor, offset, count, deadline_of)
+
+    def on_end(self, callback: Callable[[], object] | None) -> None:
+        self.inner.on_end(callback)
 
     async def end(self, deadline: float | None) -> None:
         await self.inner.end(deadline)
@@ -292,7 +313,9 @@ class TorturedNetwork:
             raise TraceFailed
 
 
-PORTS = frozenset({"read", "write", "has_arrived", "resolve", "connect", "tls", "in_thread"})
+PORTS = frozenset(
+    {"read", "write", "send_file", "has_arrived", "resolve", "connect", "tls", "in_thread"}
+)
 
 
 def check_ports(client: Client | AsyncClient, network: TorturedNetwork) -> None:
@@ -336,7 +359,7 @@ def run(story: Callable[[], Awaitable[None]]) -> None:
 @pytest.fixture
 def small_file(tmp_path: Path) -> Path:
     path = tmp_path / "small.bin"
-    path.write_bytes(b"f" * 1000)
+    path.write_bytes(b"f" * 70_000)  # small, and yet so large that it is not copied
     return path
 
 
