@@ -48,6 +48,22 @@ def say(port: int, *pieces: bytes, seconds: float = 5.0) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+def say_to_file(path: Path, asked: bytes, seconds: float = 20.0) -> bytes:
+    """The same at a socket file, as soon as somebody listens there."""
+    give_up = time.monotonic() + seconds
+    while True:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(seconds)
+            try:
+                connection.connect(str(path))
+            except (FileNotFoundError, ConnectionRefusedError):
+                assert time.monotonic() < give_up, "nobody ever listens"
+                time.sleep(0.02)
+                continue
+            connection.sendall(asked)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
 def until(ready: Callable[[], bool], seconds: float = 5.0) -> None:
     """Wait until something is so."""
     give_up = time.monotonic() + seconds
@@ -101,12 +117,8 @@ def test_measures_of_workers_are_at_their_socket_file_and_nowhere_else(tmp_path:
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            until(path.exists, 20.0)
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(10)
-                connection.connect(str(path))
-                connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            asked = b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            answer = say_to_file(path, asked)
             assert answer.startswith(b"HTTP/1.1 200")
             assert b"crlf_workers" in answer
         finally:
@@ -407,3 +419,74 @@ def connections_of(port: int) -> list[str]:
     # Of each line: number, local address, remote address, state; 0A is one that listens.
     ends = [line.split() for line in lines]
     return [end[3] for end in ends if end[1].endswith(shown) and end[3] in ("01", "08")]
+
+
+# --- what a child of an application inherits -----------------------------------------------------
+
+SPAWNS = """
+import subprocess, sys
+import crlf
+app = crlf.App()
+LIST = '''
+import os
+for name in sorted(os.listdir("/proc/self/fd"), key=int):
+    try:
+        print(name, os.readlink(f"/proc/self/fd/{name}"))
+    except OSError:
+        pass
+'''
+@app.get("/")
+def index(request):
+    done = subprocess.run([sys.executable, "-c", LIST], close_fds=False, capture_output=True)
+    return crlf.text(done.stdout.decode())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc says what is open")
+@pytest.mark.parametrize("options", [(), ("--workers", "1")])
+def test_a_program_that_a_handler_starts_inherits_nothing(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """No listening socket, no connection, no board, no log, though it closes nothing itself."""
+    (tmp_path / "spawning.py").write_text(SPAWNS)
+    path = tmp_path / "door"
+    command = [
+        sys.executable, "-m", "crlf", "serve", "spawning:app", "--bind", f"unix:{path}",
+        "--access-log", "json", "--log-file", str(tmp_path / "log"), *options,
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            answer = say_to_file(path, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        finally:
+            server.terminate()
+    head, _, listed = answer.decode().partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 200")
+    assert listed
+    inherited = [line for line in listed.splitlines() if int(line.split(" ")[0]) > 2]
+    assert [line for line in inherited if "/fd" not in line.split(" ", 1)[1]] == []
+
+
+# --- what strangers are shown --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("client", "is_shown"), [("127.0.0.1", True), ("192.0.2.7", False), ("unknown", False)]
+)
+def test_tracebacks_are_for_this_machine_and_not_for_who_is_unknown(
+    client: str, is_shown: bool
+) -> None:
+    """A proxy that does not know its client says so; that is not the same as nobody."""
+    app = App(debug=True)
+
+    @app.get("/")
+    async def index(request: Any) -> str:
+        raise ZeroDivisionError("S3CRET")
+
+    settings = told(trusted_proxies=("127.0.0.1",), proxy_fields=("forwarded",))
+    with running(app, settings=settings) as server:
+        fields = f"Host: localhost\r\nForwarded: for={client}\r\n\r\n"
+        answer = say(server.port, b"GET / HTTP/1.1\r\n" + fields.encode())
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert (b"S3CRET" in answer) is is_shown

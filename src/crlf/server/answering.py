@@ -249,8 +249,11 @@ def _log(request: Request, error: BaseException) -> None:
 def _is_from_here(request: Request) -> bool:
     """Tell whether a request comes from this machine and is for it, so may see its insides."""
     try:
-        return (request.peer is None or is_loopback(request.peer[0])) and is_loopback(
-            request.url.host
-        )
+        peer = request.peer
+        if peer is None:  # off the network, unless a proxy has said that it does not know
+            is_near = request.received_how.local is None
+        else:
+            is_near = is_loopback(peer[0])
+        return is_near and is_loopback(request.url.host)
     except BadUrl:
         return False
