@@ -12,7 +12,7 @@ import pytest
 
 import crlf
 from crlf.server.hosting import CannotHost, hosted, interface_of, load_application
-from crlf.server.serving import Application
+from crlf.server.application import Application
 from crlf.server.settings import DEFAULT_SETTINGS, FolderSettings, ServerSettings
 from crlf.values import replace
 
