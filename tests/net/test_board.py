@@ -96,7 +96,7 @@ def test_what_was_counted_outlives_its_process() -> None:
 def test_a_request_is_in_one_bucket_by_its_seconds() -> None:
     slot = Board()[0]
     for seconds in (0.0, 0.001, 0.0011, 9.0, 11.0):
-        slot.took(seconds)
+        slot.answered(200, 0, seconds)
     buckets = [slot[SECONDS + place] for place in range(len(SECONDS_UP_TO) + 1)]
     assert buckets == [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]
     assert slot[SECONDS_SUM] == 20_002_100

@@ -58,12 +58,6 @@ class Slot:
         """Count."""
         self._cells[counter] += count
 
-    def took(self, seconds: float) -> None:
-        """Count a request by the time that it took."""
-        cells = self._cells
-        cells[SECONDS + bisect_left(SECONDS_UP_TO, seconds)] += 1
-        cells[SECONDS_SUM] += int(seconds * 1e6)
-
     def answered(self, status_code: int, size: int, seconds: float) -> None:
         """Count an answer, all that there is to count of it. size: bytes of content."""
         cells = self._cells

@@ -115,25 +115,6 @@ class Arrivals:
         _LOG.log(level, "connection of %s closed: %s", _shown(stream), fault.brief)
 
 
-def arriving(
-    serve: Service,
-    now: Callable[[], float],
-    wall: Callable[[], float],
-    *,
-    certificates: Certificates | None = None,
-    proxies: Trusted | None = None,
-    patience: Patience = DEFAULT_PATIENCE,
-    refused: Callable[[str], object] | None = None,
-) -> Arrivals | None:
-    """Make the way to `serve`; None when a connection can be served as it is."""
-    if certificates is None and proxies is None:
-        return None
-    return Arrivals(
-        serve, now, wall, certificates=certificates, proxies=proxies, patience=patience,
-        refused=refused,
-    )  # fmt: skip
-
-
 def _shown(stream: Stream) -> str:
     peer = stream.facts.peer
     if peer is None:
