@@ -80,7 +80,9 @@ def own(what: str = "", *needs: str) -> Command:
         if not (OWN / "crlf").exists():
             raise Absent("no command crlf beside this Python")
         shown = what or str(write_files(scratch, 0))
-        return [str(OWN / "crlf"), "serve", shown, "--host", "127.0.0.1", "--port", str(port)]
+        plain = [] if what else ["--no-compress"]
+        where = ["--host", "127.0.0.1", "--port", str(port)]
+        return [str(OWN / "crlf"), "serve", shown, *plain, *where]
 
     return command
 

@@ -456,3 +456,20 @@ def test_other_settings_are_checked_too() -> None:
     for name, idle, lifetime in (("a b", 1, 1), ("", 1, 1), ("x", 0, 1), ("x", 1, 0)):
         with pytest.raises(ValueError, match=r"cookie|seconds"):
             signed_sessions(KEY, name, idle, lifetime, None)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        Received(is_unix=True),  # from a proxy, most likely; over what, it does not say
+        Received(local=("192.0.2.1", 80)),  # a PROXY line that knows of no client
+    ],
+)
+def test_a_session_by_a_unix_socket_is_not_taken_for_one_in_memory(where: Received) -> None:
+    sessions = signed_sessions("s" * 32, "session", 60, 60, None)
+    head = ("GET", "/", Headers([("host", "shop.example")]), "1.1")
+    with pytest.raises(LocalError, match="plain HTTP"):
+        sessions.open(Request.received(head, b"", where), 0.0)
+    https = where._replace(scheme="https")
+    assert sessions.open(Request.received(head, b"", https), 0.0) is not None
+    assert sessions.open(Request.received(head, b"", Received()), 0.0) is not None

@@ -251,7 +251,7 @@ def test_every_line_ends_within_what_a_pipe_takes_whole(
 
 
 def test_a_request_gets_a_name_of_its_own() -> None:
-    gate = naming(lambda peer: False, counted_ids("c0ffee"))
+    gate = naming(lambda how: False, counted_ids("c0ffee"))
     names = [gate(asked("/", x_request_id="mine")).extras["request_id"] for _ in range(3)]
     assert names == ["c0ffee-1", "c0ffee-2", "c0ffee-3"]
 
@@ -267,7 +267,7 @@ def test_a_request_gets_a_name_of_its_own() -> None:
     ],
 )
 def test_a_trusted_proxy_names_requests(given: str, is_taken: bool) -> None:
-    gate = naming(lambda peer: peer == HERE.peer, counted_ids("x"))
+    gate = naming(lambda how: how.peer == HERE.peer, counted_ids("x"))
     request = gate(asked("/", x_request_id=given))
     assert (request.extras["request_id"] == given) is is_taken
 
@@ -529,7 +529,7 @@ def test_kinds_of_refusals_are_few_and_cannot_be_forged() -> None:
 def test_without_settings_only_what_goes_wrong_is_watched() -> None:
     watch = watches(ServerSettings())
     assert not watch.sees_all
-    assert watching_gates(ServerSettings(), trusts=lambda peer: False, is_ready=lambda: True) == []
+    assert watching_gates(ServerSettings(), trusts=lambda how: False, is_ready=lambda: True) == []
     watch.close()
 
 

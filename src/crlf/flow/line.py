@@ -123,8 +123,9 @@ class Line:
         facts = stream.facts
         scheme = "http" if facts.tls is None else "https"
         self.where = Received(
-            scheme, facts.peer, facts.local, facts.tls, terms.draining, None, terms.counts
-        )
+            scheme, facts.peer, facts.local, facts.tls, terms.draining, None, terms.counts,
+            facts.is_unix,
+        )  # fmt: skip
         self.is_idle = False
         self.is_cut = False  # by us, so that the peer sees that something is missing
         self.files: Files | None = None  # the uploads of the present request

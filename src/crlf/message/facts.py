@@ -25,11 +25,15 @@ class TlsFacts:
 
 @frozen
 class StreamFacts:
-    """Who is at the two ends: (address, port), or None off the network; tls when encrypted."""
+    """Who is at the two ends: (address, port), or None off the network; tls when encrypted.
+
+    is_unix: it is a Unix domain socket, which has no addresses.
+    """
 
     peer: tuple[str, int] | None = None
     local: tuple[str, int] | None = None
     tls: TlsFacts | None = None
+    is_unix: bool = False
 
 
 class Draining(Protocol):

@@ -43,7 +43,7 @@ class Received(NamedTuple):
     scheme: "http" or "https". peer, local: (address, port), or None off the network. tls: what
     the handshake agreed on. draining: whether the server is about to stop. authority: the host
     that was asked for, where a trusted proxy says so and Host does not. counts: of what is read
-    only when somebody asks for it.
+    only when somebody asks for it. is_unix: it came by a Unix domain socket, as from a proxy.
     """
 
     scheme: str = "http"
@@ -53,6 +53,12 @@ class Received(NamedTuple):
     draining: Draining = NOT_DRAINING
     authority: str | None = None
     counts: Counts = DEFAULT_COUNTS
+    is_unix: bool = False
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it came from this very process, in memory, and from nobody else."""
+        return self.peer is None and self.local is None and not self.is_unix
 
 
 NOT_RECEIVED = Received()

@@ -91,9 +91,11 @@ class AioStream(asyncio.Protocol):
         connected = transport.get_extra_info("socket")
         if connected is not None and sys.platform != "win32":
             self._descriptor = connected.fileno()
+        local = transport.get_extra_info("sockname")
         self.facts = StreamFacts(
             shown_address(transport.get_extra_info("peername")),
-            self._sweep.shared(shown_address(transport.get_extra_info("sockname"))),
+            self._sweep.shared(shown_address(local)),
+            is_unix=not isinstance(local, tuple),
         )
         self._sweep.add(self)
         serve, self._serve = self._serve, None  # which may hold more than it looks

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final
 
 from crlf.message.headers import Headers
-from crlf.message.request import Request
+from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.patterns import pattern
 from crlf.rules.gates import Gate
@@ -20,8 +20,6 @@ from crlf.rules.gates import Gate
 REQUEST_ID: Final = "request_id"  # request.extras[REQUEST_ID]
 _FIELD: Final = "x-request-id"
 _SOUND: Final = pattern(r"[A-Za-z0-9._~:+/=@\-]{1,128}")  # UUIDs, ULIDs, base64, trace ids
-
-Peer = tuple[str, int]
 
 
 def counted_ids(chance: str) -> Callable[[], str]:
@@ -37,16 +35,16 @@ def counted_ids(chance: str) -> Callable[[], str]:
     return name
 
 
-def naming(trusts: Callable[[Peer | None], bool], new_id: Callable[[], str]) -> Gate:
+def naming(trusts: Callable[[Received], bool], new_id: Callable[[], str]) -> Gate:
     """Make the gate that puts a request's id into its extras.
 
-    trusts: whether the peer's own X-Request-ID is taken over. It has to stand before the gate
+    trusts: whether whoever sent it so may name it, and his X-Request-ID is taken over. It has to stand before the gate
     that believes proxies, after which the peer is the client.
     """
 
     def name(request: Request) -> Request | Response:
         given = request.headers.first(_FIELD)
-        if given is None or not trusts(request.peer) or _SOUND.fullmatch(given) is None:
+        if given is None or not trusts(request.received_how) or _SOUND.fullmatch(given) is None:
             given = new_id()
         request.extras[REQUEST_ID] = given
         return request

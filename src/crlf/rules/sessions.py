@@ -118,7 +118,8 @@ class SignedSessions:
         url = request.url
         if url.scheme == "https" or self.secure:
             return HOST_PREFIX + self.cookie
-        if self.secure is None and request.peer is not None and not is_loopback(url.host):
+        is_inside = request.received_how.is_inside
+        if self.secure is None and not is_inside and not is_loopback(url.host):
             raise LocalError(
                 "a session over plain HTTP, where anybody on the way could take it over: serve "
                 "HTTPS, or make the application with App(secure_cookies=True) when a proxy in "

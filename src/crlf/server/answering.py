@@ -250,8 +250,8 @@ def _is_from_here(request: Request) -> bool:
     """Tell whether a request comes from this machine and is for it, so may see its insides."""
     try:
         peer = request.peer
-        if peer is None:  # off the network, unless a proxy has said that it does not know
-            is_near = request.received_how.local is None
+        if peer is None:
+            is_near = request.received_how.is_inside
         else:
             is_near = is_loopback(peer[0])
         return is_near and is_loopback(request.url.host)

@@ -160,6 +160,7 @@ def request_of(scope: Scope, draining: Draining) -> Request:
         None if not peer else (str(peer[0]), int(peer[1] or 0)),
         None if not local or local[1] is None else (str(local[0]), int(local[1])),
         draining=draining,
+        is_unix=not peer,
     )
     return Request.received((method, target, headers, version), b"", received)
 

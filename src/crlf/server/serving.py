@@ -158,7 +158,7 @@ class Server:
         settings = self.settings
         gates = watching_gates(
             settings,
-            trusts=trusted.has,
+            trusts=lambda how: trusted.has_peer(how.peer, how.local),
             is_ready=lambda: self._slot[READY] == 1 and not self.draining,
             board=self._board,
         )

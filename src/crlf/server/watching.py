@@ -16,7 +16,7 @@ from crlf.message.request import Received, Request
 from crlf.net.aio import monotonic, wall
 from crlf.net.board import REFUSED_TIMEOUT, Board, Slot
 from crlf.rules.gates import Gate
-from crlf.rules.requestids import Peer, counted_ids, naming, stamp_id
+from crlf.rules.requestids import counted_ids, naming, stamp_id
 from crlf.server.accesslog import AccessLog, Answered, CombinedLog, JsonLog, ShortLog
 from crlf.server.health import HEALTH_PATHS, health_gate
 from crlf.server.logfile import LogFile
@@ -200,14 +200,14 @@ def watches(settings: ServerSettings, slot: Slot | None = None) -> Watching:
 def watching_gates(
     settings: ServerSettings,
     *,
-    trusts: Callable[[Peer | None], bool],
+    trusts: Callable[[Received], bool],
     is_ready: Callable[[], bool],
     board: Board | None = None,
 ) -> list[Gate]:
     """List the gates that the settings ask for, to stand before those for proxies and hosts.
 
-    trusts: whether a peer is one of the trusted proxies. is_ready: whether the server takes
-    requests. board: what /metrics shows, where it is a path of the server itself. Raises
+    trusts: whether a request comes from one of the trusted proxies. is_ready: whether the server
+    takes requests. board: what /metrics shows, where it is a path of the server itself. Raises
     RuntimeError without prometheus-client.
     """
     gates: list[Gate] = []
