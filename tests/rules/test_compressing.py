@@ -28,7 +28,8 @@ TEXT = "text/plain; charset=utf-8"
         ("text/html; charset=utf-8", True), ("application/json", True), ("image/svg+xml", True),
         ("application/problem+json", True), ("application/wasm", True), ("font/ttf", True),
         ("image/png", False), ("video/mp4", False), ("font/woff2", False),
-        ("application/zip", False), ("application/octet-stream", False), ("text/event-stream", False),
+        ("application/zip", False), ("application/octet-stream", False),
+        ("text/event-stream", False),
         ("", False), ("text/html; charset", False), (None, False),
     ],
 )  # fmt: skip

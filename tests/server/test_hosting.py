@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import crlf
-from crlf.server.hosting import CannotHost, hosted, interface_of, load_application
 from crlf.server.application import Application
+from crlf.server.hosting import CannotHost, hosted, interface_of, load_application
 from crlf.server.settings import DEFAULT_SETTINGS, FolderSettings, ServerSettings
 from crlf.values import replace
 

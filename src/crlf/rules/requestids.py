@@ -38,8 +38,8 @@ def counted_ids(chance: str) -> Callable[[], str]:
 def naming(trusts: Callable[[Received], bool], new_id: Callable[[], str]) -> Gate:
     """Make the gate that puts a request's id into its extras.
 
-    trusts: whether whoever sent it so may name it, and his X-Request-ID is taken over. It has to stand before the gate
-    that believes proxies, after which the peer is the client.
+    trusts: whether whoever sent it so may name it, and his X-Request-ID is taken over. It has to
+    stand before the gate that believes proxies, after which the peer is the client.
     """
 
     def name(request: Request) -> Request | Response:
