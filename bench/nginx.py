@@ -1,5 +1,7 @@
 """nginx as it is measured: one worker, keep-alive without end, no log, files from a folder."""
 
+import os
+import time
 from pathlib import Path
 
 from ground import HELLO, SMALL, need_program
@@ -27,7 +29,11 @@ def write_files(scratch: Path, megabytes: int) -> Path:
     """Make the folder that is served: small.txt and, once wanted, large.bin."""
     files = scratch / "files"
     files.mkdir(exist_ok=True)
-    (files / "small.txt").write_bytes(SMALL)
+    small = files / "small.txt"
+    if not small.exists():
+        small.write_bytes(SMALL)
+        hour_ago = time.time() - 3600  # what has just changed is watched more closely
+        os.utime(small, (hour_ago, hour_ago))
     large = files / "large.bin"
     if megabytes and not large.exists():
         block = bytes(range(256)) * 4096  # 1 MiB
