@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import selectors
 import socket
 import sys
@@ -426,7 +427,7 @@ def test_a_resolver_that_is_silent_is_waited_for_no_longer_than_allowed(
         assert 0.1 <= time.monotonic() - began < 0.4  # the end of the loop included
     finally:
         over.set()
-    assert str(late.value).startswith("no address of a.example within 0.1")
+    assert re.match(r"no address of a\.example within 0\.(1|09)", str(late.value))
     assert late.value.phase == "dns"
 
 
