@@ -395,3 +395,8 @@ def test_a_secret_is_told_to_nobody() -> None:
     assert "# upload-token is set, and not shown" in printed
     fault = told(variables={"CRLF_UPLOAD_TOKEN": "hush\nhush"}).faults[0]
     assert "hush" not in fault
+
+
+def test_the_variable_that_chooses_the_loop_is_no_mistake() -> None:
+    assert configure({}, {"CRLF_LOOP": "asyncio"}, "").remarks == ()
+    assert "CRLF_LOPO" in configure({}, {"CRLF_LOPO": "asyncio"}, "").remarks[0]
