@@ -99,7 +99,7 @@ class AccessLog:
 
     sink: where lines go. wall: seconds since 1970. log_query: write queries too. quiet: targets
     that are not logged while all is well, such as those that ask for the server's health.
-    on_fault: told of answers on which something went wrong.
+    on_fault: told of answers on which something went wrong. worker: the number of this process.
 
     What a head says is written once: a client that asks the same again on its connection has
     the same Headers as before (wire/h1/head.py), and by them what stands for it is found.
@@ -113,6 +113,7 @@ class AccessLog:
         log_query: bool = False,
         quiet: frozenset[str] = frozenset(),
         on_fault: Answered | None = None,
+        worker: int = 0,
     ) -> None:
         self._write = sink.write
         self._wall = wall
@@ -122,12 +123,10 @@ class AccessLog:
         # By the id of the fields, which are kept so that the id stays theirs. They alone say too
         # little: a method that changes nothing else of a head must not hide behind another's.
         self._kept: dict[int, tuple[Headers, str, str, str, Peer | None, Pieces]] = {}
+        self._prepare(worker)
 
-    def opened(self, where: Received) -> None:
-        """Write nothing: a line is a request's."""
-
-    def closed(self, where: Received) -> None:
-        """Write nothing."""
+    def _prepare(self, worker: int) -> None:
+        """Make what the subclass remembers of texts and of the time."""
 
     def every_second(self) -> None:
         """Look at the clock, where that is enough."""
@@ -169,7 +168,7 @@ class AccessLog:
 
     def _pieces(self, request: Request | None, where: Received) -> Pieces:
         """Write what a head says, or what is known of one that could not be read."""
-        raise NotImplementedError
+        raise NotImplementedError  # each format says how
 
     def _line(
         self,
@@ -181,7 +180,7 @@ class AccessLog:
         why: str,
     ) -> str:
         """Write a line around those pieces."""
-        raise NotImplementedError
+        raise NotImplementedError  # as above
 
 
 class ShortLog(AccessLog):
@@ -212,16 +211,7 @@ class CombinedLog(AccessLog):
     The clock is looked at once a second, as by nginx it is once a round of its loop.
     """
 
-    def __init__(
-        self,
-        sink: Sink,
-        wall: Callable[[], float],
-        *,
-        log_query: bool = False,
-        quiet: frozenset[str] = frozenset(),
-        on_fault: Answered | None = None,
-    ) -> None:
-        super().__init__(sink, wall, log_query=log_query, quiet=quiet, on_fault=on_fault)
+    def _prepare(self, worker: int) -> None:
         shown = self._shown
         self._short = Known(lambda text: quoted(text, SHORT), "-")
         self._targets = Known(lambda text: quoted(shown(text), TARGET), "-")
@@ -264,22 +254,9 @@ class CombinedLog(AccessLog):
 
 
 class JsonLog(AccessLog):
-    """A JSON object a line, with everything that is known; what is not is null.
+    """A JSON object a line, with everything that is known; what is not is null."""
 
-    worker: the number of this process.
-    """
-
-    def __init__(
-        self,
-        sink: Sink,
-        wall: Callable[[], float],
-        *,
-        worker: int,
-        log_query: bool = False,
-        quiet: frozenset[str] = frozenset(),
-        on_fault: Answered | None = None,
-    ) -> None:
-        super().__init__(sink, wall, log_query=log_query, quiet=quiet, on_fault=on_fault)
+    def _prepare(self, worker: int) -> None:
         shown = self._shown
         self._worker = worker
         self._second = -1

@@ -79,12 +79,6 @@ class Measures:
         if not slot[STARTED]:
             slot[STARTED] = int(now)
 
-    def opened(self, where: Received) -> None:
-        """Count nothing: whoever accepts connections does (net/aiolistener.py)."""
-
-    def closed(self, where: Received) -> None:
-        """Count nothing."""
-
     def answered(
         self,
         request: Request | None,

@@ -25,6 +25,7 @@ from crlf.server.measures import Measures, MetricsSite, is_refused, reason_count
 from crlf.server.settings import ServerSettings
 from crlf.server.timing import stamp_timing, timing_gate
 
+_LOGS: Final = {"short": ShortLog, "combined": CombinedLog, "json": JsonLog}
 _KINDS_MOST: Final = 64  # of refusals; the rules have fewer
 _SECOND: Final = 1.0
 _LONGEST: Final = 240  # characters of a reason
@@ -48,12 +49,6 @@ class Refusals:
         self._tell = tell
         self._kinds: dict[str, tuple[float, int]] = {}  # when told, and how many since
         self._looked = now()
-
-    def opened(self, where: Received) -> None:
-        """Warn of nothing."""
-
-    def closed(self, where: Received) -> None:
-        """Warn of nothing."""
 
     def answered(
         self,
@@ -182,18 +177,13 @@ def watches(settings: ServerSettings, slot: Slot | None = None) -> Watching:
         measures = Measures(slot, wall(), on_fault=told if style == "off" else None)
     if style == "off":
         return Watching(refusals, None, None, measures)
-    if style not in ("short", "combined", "json"):
+    if style not in _LOGS:
         raise ValueError(f"access_log is off, short, combined or json, not {style!r}")
     file = LogFile(settings.access_log_file, complain=warn)
     quiet = HEALTH_PATHS if settings.health else frozenset[str]()
     query = settings.log_query
-    log: AccessLog
-    if style == "json":
-        worker = file.process
-        log = JsonLog(file, wall, worker=worker, log_query=query, quiet=quiet, on_fault=told)
-    else:
-        kind = CombinedLog if style == "combined" else ShortLog
-        log = kind(file, wall, log_query=query, quiet=quiet, on_fault=told)
+    kind: type[AccessLog] = _LOGS[style]
+    log = kind(file, wall, log_query=query, quiet=quiet, on_fault=told, worker=file.process)
     return Watching(refusals, log, file, measures)
 
 
