@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from cli_page import MADE, table  # noqa: E402
+from cli_page import MADE, table  # noqa: E402 - its place is on the path only now
 from crlf.server.kinds import shown  # noqa: E402
 from crlf.server.settable import LIMITS, SETTINGS, TIMES, Setting  # noqa: E402
 from settings import comments  # noqa: E402

@@ -20,7 +20,7 @@ from tests.live.peers import free_port, process
 from crlf import App, running
 from crlf import json as answer
 from crlf.rules.deadlines import Patience
-from crlf.server import serving as server_serving
+from crlf.server import renewing
 from crlf.server.settings import ServerSettings
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
@@ -166,7 +166,7 @@ def test_openssl_may_not_begin_anew(office: Office) -> None:
 def test_certificates_are_renewed_while_connections_live(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_serving, "_LOOK", 0.5)
+    monkeypatch.setattr(renewing, "_LOOK", 0.5)
     path = office.write("renewed.pem", "one.example", "localhost")
     trusting = ssl.create_default_context(cafile=office.ca)
     with serving(certificates=(path,)) as server:

@@ -15,6 +15,7 @@ from crlf.flow.connection import PIECE
 from crlf.message.body import Body, FileBody, Span
 from crlf.message.errors import ProtocolError, TooLarge, TransportError
 from crlf.message.headers import Headers
+from crlf.message.response import Response
 from crlf.ports import InThread
 from crlf.wire.parts import END, Data, End, Part
 
@@ -281,6 +282,26 @@ class Lent:
         except IndexError:
             return
         close()
+
+
+async def opened_in_thread(in_thread: InThread, opening: Callable[[], Response]) -> Response:
+    """Let a thread make a response with an open file, which is closed if nobody waits any more."""
+    made: list[Response] = []
+
+    def work() -> Response:
+        made.append(opening())
+        return made[0]
+
+    def close() -> None:
+        for response in made:
+            let_go(response.body)
+
+    lent = Lent(close)
+    try:
+        return await in_thread(lambda: lent.use(work))
+    except BaseException:
+        lent.let_go()
+        raise
 
 
 def _as_bytes(piece: object) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, Protocol
 
-from crlf.flow.bodies import Lent, let_go
+from crlf.flow.bodies import let_go, opened_in_thread
 from crlf.message.body import IterableBody
 from crlf.message.errors import BadUrl, Malformed, TooLarge
 from crlf.message.request import Request
@@ -94,27 +94,8 @@ class _Service:
                 raise Refused(404)  # so that the program's own page is shown
             return response
         if isinstance(result, FileAnswer):
-            return await self._opened(partial(result.response, request))
+            return await opened_in_thread(self._in_thread, partial(result.response, request))
         return response_of(result, name, status_code)
-
-    async def _opened(self, opening: Callable[[], Response]) -> Response:
-        """Let a thread make a response with an open file, which is closed if nobody waits."""
-        made: list[Response] = []
-
-        def work() -> Response:
-            made.append(opening())
-            return made[0]
-
-        def close() -> None:
-            for response in made:
-                let_go(response.body)
-
-        lent = Lent(close)
-        try:
-            return await self._in_thread(lambda: lent.use(work))
-        except BaseException:
-            lent.let_go()
-            raise
 
     def kept(self, opener: Opener, response: Response) -> Response:
         """Return the response with the session in it; one that cannot be had holds nothing open."""

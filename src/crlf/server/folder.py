@@ -14,7 +14,7 @@ from functools import partial
 from os import PathLike
 from typing import Final, Literal, NamedTuple, TypedDict
 
-from crlf.flow.bodies import Lent, let_go
+from crlf.flow.bodies import let_go, opened_in_thread
 from crlf.message.errors import Malformed
 from crlf.message.fields.media import media_type_of
 from crlf.message.fields.negotiation import best_media_type
@@ -179,22 +179,7 @@ class Folder:
         work = partial(self._answer, request, place, alias)
         if in_thread is None:
             return work()
-        made: list[Response] = []
-
-        def make() -> Response:
-            made.append(work())
-            return made[0]
-
-        def close() -> None:
-            for response in made:
-                let_go(response.body)
-
-        lent = Lent(close)
-        try:
-            return await in_thread(lambda: lent.use(make))
-        except BaseException:
-            lent.let_go()
-            raise
+        return await opened_in_thread(in_thread, work)
 
     def _place(self, request: Request, subpath: str | None) -> Response | Place:
         """Take the path apart; or say what is wrong with it."""

@@ -16,7 +16,6 @@ from typing import TypeVar
 
 from crlf.flow.serve import Service
 from crlf.message.dates import build_date
-from crlf.message.errors import CrlfError
 from crlf.message.request import Request
 from crlf.net.aio import AioNetwork, monotonic, wall
 from crlf.net.aiolistener import Crowd, Listener
@@ -32,8 +31,9 @@ from crlf.rules.deadlines import Patience
 from crlf.rules.forwarded import Trusted, forwarded_gate
 from crlf.rules.gates import Gate, in_a_row
 from crlf.rules.hosts import hosts_gate
-from crlf.server.application import Application, Entrance, Renewed
+from crlf.server.application import Application, Entrance
 from crlf.server.measures import MetricsSite
+from crlf.server.renewing import Renewing
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.watching import Watching, warn, watches, watching_gates, watching_stamp
 from crlf.values import replace
@@ -42,7 +42,6 @@ from crlf.wire.limits import Limits
 
 T = TypeVar("T")
 
-_LOOK = 5.0  # seconds between two looks at the certificates' files
 _STEP = 0.02  # seconds between two looks at connections that may become idle
 _AS_SET = "\0"  # no name for a server: the one in its settings
 
@@ -82,7 +81,7 @@ class Server:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._service: Service | None = None
-        self._certificates: Renewed | None = None
+        self._renewing: Renewing | None = None  # of certificates; none without TLS
         self._arrivals: Entrance | None = None
         self._doors: Doors | None = None
         self._metrics_doors: Doors | None = None
@@ -90,9 +89,7 @@ class Server:
         self._pool: WorkPool | None = None
         self._listeners: list[Listener] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._looking: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._looked = 0.0
         self._begun = False
 
     # -- starting
@@ -208,7 +205,7 @@ class Server:
             certificates = await self._in_thread(lambda: Certificates(files, ca, demand))
             for note in certificates.notes():
                 warn(note)
-        self._certificates = certificates
+            self._renewing = Renewing(certificates, self._in_thread)
         arrivals = self._arrivals = Arrivals(
             service.serve, monotonic, wall, certificates=certificates,
             proxies=trusted if settings.proxy_protocol else None, patience=settings.patience,
@@ -247,7 +244,7 @@ class Server:
     @property
     def urls(self) -> list[str]:
         """Where a browser on this machine finds the server, for each of its sockets."""
-        scheme = "http" if self._certificates is None else "https"
+        scheme = "http" if self._renewing is None else "https"
         return [url_of(listening, scheme) for listening in self.sockets]
 
     @property
@@ -262,10 +259,16 @@ class Server:
         if self._watching is not None:
             self._watching.reopen()
 
+    def renew(self) -> None:
+        """Reopen logs and load certificates anew, as SIGHUP asks; what cannot be is warned of."""
+        self.reopen_logs()
+        if self._renewing is not None:
+            self._renewing.request_reload()
+
     async def reload_certificates(self) -> None:
         """Load the certificates anew, for connections from now on. Raises TlsFailed."""
-        if self._certificates is not None:
-            await self._in_thread(self._certificates.reload)
+        if self._renewing is not None:
+            await self._renewing.reload()
 
     def _renew(self) -> None:
         """Do what is done once a second."""
@@ -279,20 +282,8 @@ class Server:
             self._service.tidy()
         if self._watching is not None:
             self._watching.every_second()
-        is_looking = self._looking is not None and not self._looking.done()
-        if self._certificates is not None and now - self._looked >= _LOOK and not is_looking:
-            self._looked = now
-            self._looking = loop.create_task(self._look_at_certificates())
-
-    async def _look_at_certificates(self) -> None:
-        certificates = self._certificates
-        if certificates is None:
-            return
-        try:
-            if await self._in_thread(certificates.refresh):
-                warn("the certificates have changed and were loaded anew")
-        except CrlfError as fault:
-            warn(f"the certificates have changed and cannot be loaded: {fault.brief}")
+        if self._renewing is not None:
+            self._renewing.look(now)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._pool is None:
@@ -349,8 +340,8 @@ class Server:
                 doors.close()
         if self._timer is not None:
             self._timer.cancel()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._renewing is not None:
+            self._renewing.stop()
         if self._begun:
             self._begun = False
             await _await_if_there(self.app, "finish")

@@ -14,14 +14,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from crlf.message.errors import CrlfError
 from crlf.net.listening import allow_descriptors
 from crlf.net.loops import new_loop
 from crlf.rules.deadlines import Patience
 from crlf.server.application import Application
 from crlf.server.serving import Server
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
-from crlf.server.watching import warn
 from crlf.wire.limits import Limits
 
 
@@ -37,14 +35,9 @@ async def _serve_until_told(server: Server, started: Callable[[Server], None] | 
             os._exit(130)
         told.set()
 
-    def renew() -> None:
-        server.reopen_logs()
-        renewing.append(loop.create_task(_reload_certificates(server)))
-
-    renewing: list[asyncio.Task[None]] = []  # held, or they could be collected under way
     heard = {signal.SIGINT: tell, signal.SIGTERM: tell}
     if hasattr(signal, "SIGHUP"):
-        heard[signal.SIGHUP] = renew
+        heard[signal.SIGHUP] = server.renew
         heard[signal.SIGUSR1] = server.reopen_logs
     for number, hear in heard.items():
         loop.add_signal_handler(number, hear)
@@ -57,13 +50,6 @@ async def _serve_until_told(server: Server, started: Callable[[Server], None] | 
     finally:
         for number in heard:
             loop.remove_signal_handler(number)
-
-
-async def _reload_certificates(server: Server) -> None:
-    try:
-        await server.reload_certificates()
-    except CrlfError as fault:
-        warn(f"the certificates cannot be loaded anew: {fault.brief}")
 
 
 def serve(

@@ -25,7 +25,6 @@ from crlf.server.application import Application, DidNotStart
 from crlf.server.briefing import Answer, Briefing, hear, read_line, write_line
 from crlf.server.hosting import CannotHost, load_application
 from crlf.server.serving import Server
-from crlf.server.watching import warn
 
 CANNOT_START = 3  # exit code: the reason has been told to the parent
 _INSIST = 5.0  # seconds after all patience, before an orphan that does not end is ended
@@ -120,13 +119,6 @@ async def _serve(
         await server.start()
     except Exception as fault:
         raise _CannotStart(_reason_of(fault)) from fault
-    renewing: set[asyncio.Task[None]] = set()  # held, or they could be collected under way
-
-    def renew() -> None:
-        server.reopen_logs()
-        task = loop.create_task(_reload_certificates(server))
-        renewing.add(task)
-        task.add_done_callback(renewing.discard)
 
     def look_at_link() -> None:
         if _has_ended(link):
@@ -137,7 +129,7 @@ async def _serve(
 
     loop.add_signal_handler(signal.SIGTERM, told.set)
     loop.add_signal_handler(signal.SIGUSR1, server.reopen_logs)
-    loop.add_signal_handler(signal.SIGHUP, renew)
+    loop.add_signal_handler(signal.SIGHUP, server.renew)
     link.setblocking(False)
     with suppress(OSError):  # then the parent is gone, which the link says too
         link.send(write_line(Answer()))
@@ -154,13 +146,6 @@ def _has_ended(link: socket.socket) -> bool:
         return False
     except OSError:
         return True
-
-
-async def _reload_certificates(server: Server) -> None:
-    try:
-        await server.reload_certificates()
-    except CrlfError as fault:
-        warn(f"the certificates cannot be loaded anew: {fault.brief}")
 
 
 if __name__ == "__main__":
