@@ -7,25 +7,19 @@ request, an answer that names the broken rule and a close that lets it be read, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import copy_context
-from typing import BinaryIO, Final
+from typing import Final
 
 from crlf.flow.bodies import drain, let_go, read_whole
 from crlf.flow.connection import PIECE
 from crlf.flow.forms import is_form_data, read_form
 from crlf.flow.line import UNREAD_MOST, Line, as_error, is_own, reason_of, refuse_misdirected
-from crlf.flow.terms import Interrupt, Running, Send, Spawn, Stamp, Terms, Watch
+from crlf.flow.terms import Running, Send, Spawn, Stamp, Terms, Watch
 from crlf.flow.turn import Talk, Turn
 from crlf.message.errors import LocalError, RemoteError, TooLarge
-from crlf.message.facts import NOT_DRAINING, Draining
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.ports import InThread, Stream
-from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
-from crlf.rules.gates import Gate
-from crlf.wire.h1.server import NO_STANDING, Standing
-from crlf.wire.limits import SERVER_LIMITS, Limits
+from crlf.ports import Stream
 from crlf.wire.parts import CLOSED, CONTINUE, Part, RequestHead
 
 __all__ = ["Send", "Service", "Stamp", "Talk", "Turn", "Visit", "Watch"]
@@ -36,42 +30,13 @@ _GOLDEN: Final = 0.618033988749895  # its multiples, without their whole part, l
 
 
 class Service(Terms):
-    """What serves connections; see Terms for what it is given.
+    """What serves connections; see Terms for what it is given."""
 
-    talk: an application that answers piece by piece, instead of send. spawn: runs a coroutine in
-    a Task of its own, for connections whose application is busy after its answer.
-    """
-
-    def __init__(
-        self,
-        send: Send | None,
-        now: Callable[[], float],
-        in_thread: InThread,
-        spool: Callable[[], BinaryIO],
-        *,
-        talk: Talk | None = None,
-        spawn: Spawn | None = None,
-        limits: Limits = SERVER_LIMITS,
-        patience: Patience = DEFAULT_PATIENCE,
-        standing: Standing = NO_STANDING,
-        report: Callable[[Request | None, BaseException], None] | None = None,
-        gate: Gate | None = None,
-        stamp: Stamp | None = None,
-        watch: Watch | None = None,
-        draining: Draining = NOT_DRAINING,
-        interrupt: Callable[[], Interrupt] | None = None,
-        is_cancelled: Callable[[], bool] | None = None,
-    ) -> None:
-        super().__init__(
-            send, now, in_thread, spool, limits=limits, patience=patience, standing=standing,
-            report=report, gate=gate, stamp=stamp, watch=watch, draining=draining,
-            interrupt=interrupt, is_cancelled=is_cancelled,
-        )  # fmt: skip
-        self.talk = talk
-        self.spawn = spawn
+    def _begin(self) -> None:
         self.visits: set[Visit] = set()
         self.closes_idle = False
         self._tidied_until = 0.0
+        watch = self.watch
         self.full_watch = watch if watch is not None and watch.sees_all else None
 
     async def serve(self, stream: Stream) -> None:

@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from crlf.message.facts import NOT_DRAINING, Draining
 from crlf.message.headers import Headers
@@ -82,10 +82,11 @@ class Interrupt(Protocol):
 class Terms:
     """What all connections of a server share.
 
-    send: the application; None when there is a talk (flow/turn.py), which answers piece by
-    piece. now: monotonic seconds. in_thread: runs what would block. spool: opens a new temporary
-    file. report: takes an exception that no client may see. gate: looks at each request first.
-    stamp: adds fields to each answer of the application. watch: is told of everything.
+    send: the application; None when there is a talk (flow/turn.py's Talk), which answers piece
+    by piece. spawn: runs a coroutine in a Task of its own, for connections whose application is
+    busy after its answer. now: monotonic seconds. in_thread: runs what would block. spool: opens
+    a new temporary file. report: takes an exception that no client may see. gate: looks at each
+    request first. stamp: adds fields to each answer of the application. watch: is told of all.
     draining: what requests say of it. interrupt: makes what ends a wait for a piece of an
     answer whose client is gone; None where nothing can. is_cancelled: whether somebody ends
     the present Task; None where nobody knows.
@@ -98,6 +99,8 @@ class Terms:
         in_thread: InThread,
         spool: Callable[[], BinaryIO],
         *,
+        talk: Callable[[Any], Awaitable[None]] | None = None,
+        spawn: Spawn | None = None,
         limits: Limits = SERVER_LIMITS,
         patience: Patience = DEFAULT_PATIENCE,
         standing: Standing = NO_STANDING,
@@ -113,6 +116,8 @@ class Terms:
         self.now = now
         self.in_thread = in_thread
         self.spool = spool
+        self.talk = talk
+        self.spawn = spawn
         self.limits = limits
         self.counts = Counts(limits.query_fields, limits.form_fields, limits.cookies)
         self.form_limits = MultipartLimits.of(limits)
@@ -126,3 +131,7 @@ class Terms:
         self.interrupt = interrupt
         self.is_cancelled = is_cancelled
         self.is_draining = False  # every answer is its connection's last
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make what whoever serves on these terms keeps of its own."""
