@@ -35,7 +35,7 @@ from pytest_httpbin import certs
 
 from crlf.server.settings import ServerSettings
 from crlf.server.starting import running
-from crlf.server.wsgi import WsgiApplication
+from crlf.server.gateways.wsgi import WsgiApplication
 
 FOLDER = Path(certs.where()).parent
 

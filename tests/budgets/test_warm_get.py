@@ -24,8 +24,8 @@ from crlf.flow.serve import Service
 from crlf.net.scripted import FakeClock
 from crlf.ports import StreamFacts
 from crlf.rules.cookiejar import CookieJar
-from crlf.server.answers import text
-from crlf.server.app import App
+from crlf.server.apps.answers import text
+from crlf.server.apps.app import App
 
 CLIENT = 78  # Python-level calls of client.get, from the URL to the Response
 SERVER = 26  # of one request, from the bytes read to the bytes written

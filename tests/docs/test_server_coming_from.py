@@ -12,7 +12,7 @@ import pytest
 
 import crlf
 from crlf import server
-from crlf.server import supervisor
+from crlf.server.processes import supervisor
 from crlf.server.settable import BY_NAME, SETTINGS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "server" / "coming-from.md"

@@ -22,7 +22,7 @@ from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.net.draining import Drain
 from crlf.net.scripted import END, STALL, Item, ScriptedStream
-from crlf.server.app import App
+from crlf.server.apps.app import App
 from crlf.server.starting import running
 from crlf.wire.limits import Limits
 from crlf.wire.parts import ResponseHead

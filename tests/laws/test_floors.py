@@ -38,13 +38,16 @@ LATE_OWN = {
     ("flow/sending.py", "crlf.flow.decoding"): "decoders, which plain content does without",
     ("server/serving.py", "crlf.server.arriving"): "loads ssl, 20 ms that plain HTTP does not owe",
     ("server/serving.py", "crlf.net.certificates"): "the same",
-    ("server/app.py", "crlf.server.asgiface"): "loads asyncio, and few serve it elsewhere",
-    ("server/foldersite.py", "crlf.server.uploading"): "few folders take files",
-    ("server/hosting.py", "crlf.server.asgi"): "few servers host both",
-    ("server/hosting.py", "crlf.server.wsgi"): "the same",
+    (
+        "server/apps/app.py",
+        "crlf.server.gateways.asgiface",
+    ): "loads asyncio, and few serve it elsewhere",
+    ("server/files/foldersite.py", "crlf.server.files.uploading"): "few folders take files",
+    ("server/hosting.py", "crlf.server.gateways.asgi"): "few servers host both",
+    ("server/hosting.py", "crlf.server.gateways.wsgi"): "the same",
     ("cli/commands.py", "crlf.cli.serveoptions"): "a server's settings, which only it knows",
     ("cli/serve.py", "crlf.net.selfsigned"): "few make a certificate up",
-    ("cli/serve.py", "crlf.server.supervisor"): "one process does without",
+    ("cli/serve.py", "crlf.server.processes.supervisor"): "one process does without",
     ("rules/retries.py", "crlf.message.fields.retryafter"): "few responses have the field",
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.live.browsing import CONTRAST, DESK, PHONE, Browser
 
-from crlf.server.foldersite import FolderSite
+from crlf.server.files.foldersite import FolderSite
 from crlf.server.settings import FolderSettings
 from crlf.server.starting import running
 

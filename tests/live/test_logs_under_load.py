@@ -31,7 +31,7 @@ from crlf.message.response import Response
 from crlf.net.scripted import ScriptedStream
 from crlf.rules.deadlines import DEFAULT_PATIENCE
 from crlf.server.settings import ServerSettings
-from crlf.server.watching import watches
+from crlf.server.watching.watches import watches
 from crlf.values import replace
 
 pytestmark = [pytest.mark.long, pytest.mark.live]

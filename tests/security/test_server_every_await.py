@@ -35,7 +35,7 @@ from crlf.net.draining import Drain
 from crlf.net.interrupt import is_cancelled
 from crlf.net.memorystream import MemoryStream, Shape, join
 from crlf.rules.deadlines import Patience
-from crlf.server.asgi import AsgiApplication
+from crlf.server.gateways.asgi import AsgiApplication
 from crlf.wire.parts import ResponseHead
 
 pytestmark = pytest.mark.timeout(60)

@@ -21,14 +21,14 @@ from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.net.aio import in_thread
 from crlf.server import App
-from crlf.server.asgi import AsgiApplication
-from crlf.server.asgiface import asgi_face
-from crlf.server.foldersite import FolderSite
+from crlf.server.files.foldersite import FolderSite
+from crlf.server.gateways.asgi import AsgiApplication
+from crlf.server.gateways.asgiface import asgi_face
+from crlf.server.gateways.wsgi import WsgiApplication
+from crlf.server.gateways.wsgicall import Call, End
+from crlf.server.processes.workers import Worker
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.starting import running
-from crlf.server.workers import Worker
-from crlf.server.wsgi import WsgiApplication
-from crlf.server.wsgicall import Call, End
 from crlf.values import replace
 
 pytestmark = pytest.mark.timeout(30)

@@ -21,12 +21,12 @@ from crlf.message.facts import TlsFacts
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.rules.requestids import counted_ids, naming, stamp_id
-from crlf.server import logfile
-from crlf.server.accesslog import AccessLog, CombinedLog, JsonLog, ShortLog
-from crlf.server.logfile import LogFile
-from crlf.server.logtext import json_text, quoted, without_query
 from crlf.server.settings import ServerSettings
-from crlf.server.watching import Refusals, Watching, kind_of, watches, watching_gates
+from crlf.server.watching import logfile
+from crlf.server.watching.accesslog import AccessLog, CombinedLog, JsonLog, ShortLog
+from crlf.server.watching.logfile import LogFile
+from crlf.server.watching.logtext import json_text, quoted, without_query
+from crlf.server.watching.watches import Refusals, Watching, kind_of, watches, watching_gates
 
 WHEN = 784_111_777.25  # Sun, 06 Nov 1994 08:49:37.25 GMT
 HERE = Received("http", ("192.0.2.1", 4711))

@@ -17,7 +17,7 @@ from crlf.message.errors import BadUrl, Malformed
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
-from crlf.server.answers import (
+from crlf.server.apps.answers import (
     FileAnswer,
     Refused,
     file,

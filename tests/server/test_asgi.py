@@ -26,7 +26,7 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.net.memorystream import MemoryStream, join
 from crlf.net.scripted import END, RESET, Item, ScriptedStream
-from crlf.server.asgi import AsgiApplication
+from crlf.server.gateways.asgi import AsgiApplication
 from crlf.server.starting import running
 from crlf.wire.limits import Limits
 

@@ -17,8 +17,8 @@ import pytest
 from crlf import App, Request, Response, html, text
 from crlf.flow.serve import Service
 from crlf.net.scripted import END, ScriptedStream
-from crlf.server.asgi import AsgiApplication
-from crlf.server.asgiface import asgi_face
+from crlf.server.gateways.asgi import AsgiApplication
+from crlf.server.gateways.asgiface import asgi_face
 from crlf.wire.limits import Limits
 
 HOST = b"Host: localhost\r\n"

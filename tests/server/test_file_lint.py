@@ -16,8 +16,8 @@ from httplint.note import levels
 from crlf.client.blocking import Client
 from crlf.message.response import Response
 from crlf.rules.resuming import build_note
-from crlf.server.files import Folder
-from crlf.server.foldersite import FolderSite
+from crlf.server.files.foldersite import FolderSite
+from crlf.server.files.single import Folder
 from crlf.server.starting import running
 
 OLD = 1_700_000_000

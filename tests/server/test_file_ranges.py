@@ -22,9 +22,9 @@ from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.rules.compressing import MOST
-from crlf.server import representation
-from crlf.server.filecache import CODED, SMALL
-from crlf.server.files import Folder, file_response
+from crlf.server.files import representation
+from crlf.server.files.filecache import CODED, SMALL
+from crlf.server.files.single import Folder, file_response
 
 T = TypeVar("T")
 OLD = 1_700_000_000

@@ -14,9 +14,9 @@ from crlf.flow.run import run_sync
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
-from crlf.server import filecache
-from crlf.server.filecache import LATE, SMALL, SOON
-from crlf.server.files import Folder
+from crlf.server.files import filecache
+from crlf.server.files.filecache import LATE, SMALL, SOON
+from crlf.server.files.single import Folder
 
 T = TypeVar("T")
 OLD = 1_700_000_000

@@ -23,8 +23,8 @@ from crlf.message.errors import LocalError
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
-from crlf.server import opening, representation
-from crlf.server.files import Folder, file_response
+from crlf.server.files import opening, representation
+from crlf.server.files.single import Folder, file_response
 from crlf.wire.parts import Data, Part
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from crlf.flow.run import run_sync
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
-from crlf.server.files import Folder
-from crlf.server.foldersite import FolderSite
+from crlf.server.files.foldersite import FolderSite
+from crlf.server.files.single import Folder
 from crlf.server.settings import FolderSettings
 
 T = TypeVar("T")

@@ -14,9 +14,9 @@ from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.net.draining import Drain
-from crlf.server.health import health_gate
 from crlf.server.settings import ServerSettings
-from crlf.server.timing import Timing, stamp_timing, timing, timing_gate
+from crlf.server.watching.health import health_gate
+from crlf.server.watching.timing import Timing, stamp_timing, timing, timing_gate
 
 
 def asked(target: str, method: str = "GET", draining: object = NOT_DRAINING) -> Request:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crlf import Client
-from crlf.server.asgi import AsgiApplication
+from crlf.server.gateways.asgi import AsgiApplication
 from crlf.server.starting import running
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from crlf import App, Request, Response, running, text
 from crlf.message.fields.ranges import MAX_RANGES
-from crlf.server.foldersite import FolderSite
+from crlf.server.files.foldersite import FolderSite
 from crlf.server.serving import Server
 from crlf.wire.limits import Limits
 

@@ -11,8 +11,8 @@ from httplint.note import levels
 from crlf.client.blocking import Client
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.server.answers import html, json, redirect, stream, text
-from crlf.server.app import App
+from crlf.server.apps.answers import html, json, redirect, stream, text
+from crlf.server.apps.app import App
 from crlf.server.starting import running
 
 # What a linter warns of that is the application's to decide, not the server's: how long a page

@@ -18,11 +18,11 @@ from crlf.message.percent import path_segments
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.rules.pages import source_of
-from crlf.server import folder as folders
-from crlf.server import listing, opening
-from crlf.server.files import Folder
-from crlf.server.listing import Entry, Listed, View, in_order, listing_json
-from crlf.server.listingpage import listing_page
+from crlf.server.files import folder as folders
+from crlf.server.files import listing, opening
+from crlf.server.files.listing import Entry, Listed, View, in_order, listing_json
+from crlf.server.files.listingpage import listing_page
+from crlf.server.files.single import Folder
 
 OLD = 1_700_000_000
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

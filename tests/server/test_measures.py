@@ -28,8 +28,8 @@ from crlf.net.board import (
     Board,
     Slot,
 )
-from crlf.server.measures import Measures, MetricsSite, reason_counter
 from crlf.server.settings import ServerSettings
+from crlf.server.watching.measures import Measures, MetricsSite, reason_counter
 
 HERE = Received("http", ("192.0.2.1", 4711))
 OPENMETRICS = (  # what Prometheus 3 sends

@@ -26,7 +26,7 @@ from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.net import placing
 from crlf.rules.admission import Admission
-from crlf.server.foldersite import FolderSite
+from crlf.server.files.foldersite import FolderSite
 from crlf.server.settings import DEFAULT_SETTINGS, FolderSettings
 from crlf.server.starting import running
 from crlf.values import replace

@@ -20,8 +20,8 @@ from queue import Empty, Queue
 
 import pytest
 
-from crlf.server.briefing import Answer, Briefing, hear, read_line, write_line
-from crlf.server.reloading import CannotReload, is_source, watching_files
+from crlf.server.processes.briefing import Answer, Briefing, hear, read_line, write_line
+from crlf.server.processes.reloading import CannotReload, is_source, watching_files
 from crlf.server.settings import ServerSettings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers are for POSIX")
@@ -44,7 +44,7 @@ async def block(request): time.sleep(60)
 PARENT = """
 import json, sys
 from crlf.server.settings import ServerSettings
-from crlf.server.supervisor import CannotStart, serve_with_workers
+from crlf.server.processes.supervisor import CannotStart, serve_with_workers
 from crlf.net.listening import url_of
 told = json.loads(sys.argv[1])
 options = told.pop("options")

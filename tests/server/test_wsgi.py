@@ -33,10 +33,10 @@ from crlf.net.handover import AHEAD
 from crlf.net.loops import new_loop
 from crlf.net.spool import Spool
 from crlf.rules.deadlines import Patience
-from crlf.server.environ import ErrorLog, place_entries, request_entries
-from crlf.server.wsgi import IN_MEMORY, WsgiApplication
-from crlf.server.wsgicall import SMALL_FILE
-from crlf.server.wsgihead import HOP_BY_HOP, build_head
+from crlf.server.gateways.environ import ErrorLog, place_entries, request_entries
+from crlf.server.gateways.wsgi import IN_MEMORY, WsgiApplication
+from crlf.server.gateways.wsgicall import SMALL_FILE
+from crlf.server.gateways.wsgihead import HOP_BY_HOP, build_head
 from crlf.wire.limits import Limits
 
 pytestmark = pytest.mark.timeout(20)
@@ -278,7 +278,7 @@ def test_repeated_fields_are_one_variable() -> None:
 
 
 def test_names_are_not_remembered_without_end() -> None:
-    from crlf.server.environ import _VARIABLES
+    from crlf.server.gateways.environ import _VARIABLES
 
     for number in range(1000):
         assert environ_of("/", (f"X-{number}", "v"))[f"HTTP_X_{number}"] == "v"
@@ -373,7 +373,7 @@ def test_what_belongs_to_the_connection_is_the_servers_to_say(name: str) -> None
 
 
 def test_a_visitors_cookie_is_not_remembered() -> None:
-    from crlf.server import wsgihead
+    from crlf.server.gateways import wsgihead
 
     build_head("200 OK", [("Set-Cookie", "secret=1")])
     assert "secret" not in repr(wsgihead._heads)

@@ -90,7 +90,7 @@ def _serve_with_workers(
     environment: Environment,
 ) -> int:
     """Let several processes serve, or one that is begun anew. Raises Failure."""
-    from crlf.server.supervisor import CannotStart, serve_with_workers
+    from crlf.server.processes.supervisor import CannotStart, serve_with_workers
 
     try:
         code = serve_with_workers(

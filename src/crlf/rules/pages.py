@@ -3,7 +3,7 @@
 What a program asked for without saying how is plain text; a page is for who prefers HTML. Its
 law: nothing in it can act. Every word is escaped, no style or script comes from elsewhere, and
 neither a path, nor a version, nor what the peer sent is shown, except as an error's own
-sentence has it. The pages of folders (server/listingpage.py) are made of the same.
+sentence has it. The pages of folders (server/files/listingpage.py) are made of the same.
 """
 
 from __future__ import annotations

@@ -11,19 +11,19 @@ from __future__ import annotations
 from crlf.lazy import exporting
 
 HOMES = {
-    "crlf.server.answers": (
+    "crlf.server.apps.answers": (
         "FileAnswer", "Refused", "file", "html", "is_local", "json", "redirect", "stream", "text",
     ),
-    "crlf.server.app": ("App",),
-    "crlf.server.asgi": ("AsgiApplication",),
-    "crlf.server.folder": ("Folder",),
-    "crlf.server.foldersite": ("FolderSite",),
-    "crlf.server.handlers": ("Handler", "Send"),
+    "crlf.server.apps.app": ("App",),
+    "crlf.server.gateways.asgi": ("AsgiApplication",),
+    "crlf.server.files.folder": ("Folder",),
+    "crlf.server.files.foldersite": ("FolderSite",),
+    "crlf.server.apps.handlers": ("Handler", "Send"),
     "crlf.server.application": ("Application",),
     "crlf.server.serving": ("Server",),
     "crlf.server.settings": ("FolderSettings", "ServerSettings"),
     "crlf.server.starting": ("running", "serve"),
-    "crlf.server.wsgi": ("WsgiApplication",),
+    "crlf.server.gateways.wsgi": ("WsgiApplication",),
 }  # fmt: skip
 
 __all__, __getattr__, __dir__ = exporting(__name__, HOMES)

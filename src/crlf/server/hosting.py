@@ -17,7 +17,7 @@ from traceback import FrameSummary, extract_tb, format_list
 
 from crlf.server.application import Application
 from crlf.server.configuration import meant
-from crlf.server.foldersite import FolderSite
+from crlf.server.files.foldersite import FolderSite
 from crlf.server.settings import DEFAULT_SETTINGS, FolderSettings, ServerSettings
 
 _MOST_NAMED = 8  # names in one sentence
@@ -225,10 +225,10 @@ def hosted(app: object, name: str, settings: ServerSettings = DEFAULT_SETTINGS) 
     if not callable(app):
         raise CannotHost(f"{name} cannot be called, as {interface.upper()} would: {_what(app)}")
     if interface == "asgi":
-        from crlf.server.asgi import AsgiApplication
+        from crlf.server.gateways.asgi import AsgiApplication
 
         return AsgiApplication(app, root_path=settings.root_path, lifespan=settings.lifespan)
-    from crlf.server.wsgi import WsgiApplication
+    from crlf.server.gateways.wsgi import WsgiApplication
 
     return WsgiApplication(app, threads=settings.threads, root_path=settings.root_path)
 

@@ -11,7 +11,7 @@ import asyncio
 from crlf.message.errors import CrlfError
 from crlf.ports import InThread
 from crlf.server.application import Renewed
-from crlf.server.watching import warn
+from crlf.server.watching.watches import warn
 
 _LOOK = 5.0  # seconds between two looks at the files
 

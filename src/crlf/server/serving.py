@@ -32,10 +32,10 @@ from crlf.rules.forwarded import Trusted, forwarded_gate
 from crlf.rules.gates import Gate, in_a_row
 from crlf.rules.hosts import hosts_gate
 from crlf.server.application import Application, Entrance
-from crlf.server.measures import MetricsSite
 from crlf.server.renewing import Renewing
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
-from crlf.server.watching import Watching, warn, watches, watching_gates, watching_stamp
+from crlf.server.watching.measures import MetricsSite
+from crlf.server.watching.watches import Watching, warn, watches, watching_gates, watching_stamp
 from crlf.values import replace
 from crlf.wire.h1.server import Standing
 from crlf.wire.limits import Limits

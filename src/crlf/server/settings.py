@@ -25,9 +25,10 @@ class FolderSettings:
     file of the folder for a status. compress: gzip, br and zstd for types that gain by it.
     hidden: names that begin with a dot too. follow_symlinks: let links lead wherever they lead,
     also out of the folder.
-    upload: take files from visitors (server/uploading.py): from those who know upload_token, or
-    upload_user, "NAME:PASSWORD"; without either from this machine alone. upload_limit: bytes of
-    one request. upload_quota, upload_files: bytes and files that the folder may have in all.
+    upload: take files from visitors (server/files/uploading.py): from those who know
+    upload_token, or upload_user, "NAME:PASSWORD"; without either from this machine alone.
+    upload_limit: bytes of one request. upload_quota, upload_files: bytes and files that the
+    folder may have in all.
     """
 
     index: str | None = "index.html"

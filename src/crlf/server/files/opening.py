@@ -17,7 +17,7 @@ from itertools import islice
 from typing import BinaryIO, Final, NamedTuple
 
 from crlf.rules.paths import may_be_named
-from crlf.server.listing import Entry
+from crlf.server.files.listing import Entry
 
 WINDOWS: Final = os.name == "nt"
 

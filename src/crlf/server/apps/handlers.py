@@ -17,7 +17,7 @@ from crlf.message.message import Message
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.rules.sessions import SignedSessions
-from crlf.server.answers import Refused
+from crlf.server.apps.answers import Refused
 
 Handler = Callable[..., Any]  # of a request, and what its route gives by name
 H = TypeVar("H", bound=Handler)
@@ -31,7 +31,7 @@ _WRITING: Final = (
     "crlf.message.headers",
     "crlf.message.response",
     "crlf.rules.sessions",
-    "crlf.server.answers",
+    "crlf.server.apps.answers",
 )
 _MAKING: Final = ("Request.__init__", "Request.with", "Request.redirected", "SetCookie.")
 

@@ -1,4 +1,4 @@
-"""One process of several: what `python -m crlf.server.worker` runs, started by a supervisor.
+"""One process of several, started by a supervisor as `python -m crlf.server.processes.worker`.
 
 It inherits sockets that listen, the board and a link to its parent; loads the application by
 itself, so that a new process has new code; says that it is ready; and serves until it is told to
@@ -22,8 +22,8 @@ from crlf.message.errors import CrlfError
 from crlf.net.board import GENERATION, PID, Board, Slot
 from crlf.net.loops import new_loop
 from crlf.server.application import Application, DidNotStart
-from crlf.server.briefing import Answer, Briefing, hear, read_line, write_line
 from crlf.server.hosting import CannotHost, load_application
+from crlf.server.processes.briefing import Answer, Briefing, hear, read_line, write_line
 from crlf.server.serving import Server
 
 CANNOT_START = 3  # exit code: the reason has been told to the parent

@@ -26,11 +26,11 @@ from crlf.ports import InThread
 from crlf.rules.admission import Admission, is_from_elsewhere
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS
-from crlf.server.listingpage import Panel
-from crlf.server.opening import is_shortage
+from crlf.server.files.listingpage import Panel
+from crlf.server.files.opening import is_shortage
+from crlf.server.files.storing import FormFiles, PutFile, Refused, Store, exact_name, names_of
+from crlf.server.files.uploadpage import SIGN_IN, SIGN_IN_PANEL, upload_panel
 from crlf.server.settings import FolderSettings
-from crlf.server.storing import FormFiles, PutFile, Refused, Store, exact_name, names_of
-from crlf.server.uploadpage import SIGN_IN, SIGN_IN_PANEL, upload_panel
 from crlf.wire.parts import END, Data, Part
 
 T = TypeVar("T")

@@ -21,8 +21,8 @@ from crlf.ports import InThread
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS, NO_VALUES, Found, Missed, Routes
 from crlf.rules.sessions import Opener, SignedSessions, is_loopback, without_shared_caching
-from crlf.server.answers import FileAnswer, InFolder, Refused, response_of
-from crlf.server.handlers import Catchers, Endpoint, Handler, Send, name_of, status_of, waits
+from crlf.server.apps.answers import FileAnswer, InFolder, Refused, response_of
+from crlf.server.apps.handlers import Catchers, Endpoint, Handler, Send, name_of, status_of, waits
 
 LOGGER: Final = "crlf.server"
 

@@ -20,8 +20,8 @@ from typing import Final, NamedTuple
 
 from crlf.message.headers import Headers
 from crlf.message.response import Response
-from crlf.server.opening import Facts
-from crlf.server.representation import Description, answer_in_memory, not_modified_response
+from crlf.server.files.opening import Facts
+from crlf.server.files.representation import Description, answer_in_memory, not_modified_response
 
 Alias = tuple[str, str | None, str | None]  # target, what of it is below the folder, codings
 State = tuple[Facts, bool]  # of the file that is sent, and whether it has other codings

@@ -20,8 +20,8 @@ from crlf.ports import InThread
 from crlf.rules.caching import parse_rules
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS
-from crlf.server.filecache import MEMORY
-from crlf.server.folder import Folder, Place
+from crlf.server.files.filecache import MEMORY
+from crlf.server.files.folder import Folder, Place
 from crlf.server.settings import DEFAULT_FOLDER, FolderSettings
 
 _ALLOWED: Final = Headers([("allow", "GET, HEAD, OPTIONS"), NOSNIFF])
@@ -76,7 +76,7 @@ class FolderSite:
 
     def _take(self, target: str | os.PathLike[str], settings: FolderSettings) -> None:
         """Be an application that takes files, too: one with a talker."""
-        from crlf.server.uploading import Uploads
+        from crlf.server.files.uploading import Uploads
 
         uploads = Uploads(target, settings)
         self.folder.panel_of = uploads.panel_of

@@ -22,7 +22,7 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL
 from crlf.rules.pages import NOSNIFF
-from crlf.server.files import Folder, file_response
+from crlf.server.files.single import Folder, file_response
 from crlf.values import frozen
 
 Fields = Headers | Mapping[str, str] | Iterable[tuple[str, str]]

@@ -19,7 +19,15 @@ from crlf.message.response import Response
 from crlf.patterns import pattern
 from crlf.rules.pages import NOSNIFF
 from crlf.rules.partial import conditional
-from crlf.server.listingpage import Entry, Listed, Panel, View, listing_page, moment_of, policy_of
+from crlf.server.files.listingpage import (
+    Entry,
+    Listed,
+    Panel,
+    View,
+    listing_page,
+    moment_of,
+    policy_of,
+)
 
 __all__ = ["Entry", "Listed", "Panel", "View", "answer_listing", "in_order", "listing_json"]
 

@@ -20,14 +20,14 @@ from contextlib import ExitStack
 
 from crlf.net.board import RESTARTS, Board, Slot
 from crlf.net.listening import Doors, allow_descriptors, doors_of, parse_bind
-from crlf.server.briefing import Briefing
-from crlf.server.hearing import Ear
-from crlf.server.measures import MetricsSite
-from crlf.server.reloading import CannotReload, watching_files
+from crlf.server.processes.briefing import Briefing
+from crlf.server.processes.hearing import Ear
+from crlf.server.processes.reloading import CannotReload, watching_files
+from crlf.server.processes.workers import Worker
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.starting import running
-from crlf.server.watching import warn
-from crlf.server.workers import Worker
+from crlf.server.watching.measures import MetricsSite
+from crlf.server.watching.watches import warn
 from crlf.values import replace
 
 STUCK_AFTER = 30.0  # seconds without a sign of life; gunicorn 30

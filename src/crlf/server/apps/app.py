@@ -19,10 +19,10 @@ from crlf.message.url import Pairs, build_pairs
 from crlf.ports import InThread
 from crlf.rules.routes import Pattern, Routes
 from crlf.rules.sessions import IDLE, LIFETIME, Secret, SignedSessions, signed_sessions
-from crlf.server.answering import answering
-from crlf.server.answers import InFolder
-from crlf.server.files import Folder, FolderOptions
-from crlf.server.handlers import Catchers, Endpoint, H, Send, check_handler, name_of
+from crlf.server.apps.answering import answering
+from crlf.server.apps.answers import InFolder
+from crlf.server.apps.handlers import Catchers, Endpoint, H, Send, check_handler, name_of
+from crlf.server.files.single import Folder, FolderOptions
 
 
 class _Route(NamedTuple):
@@ -217,7 +217,9 @@ class App:
     ) -> None:
         """Answer as an ASGI 3 application, under uvicorn, granian or hypercorn."""
         if self._face is None:
-            from crlf.server.asgiface import AsgiFace  # asyncio; our own server does without it
+            from crlf.server.gateways.asgiface import (
+                AsgiFace,  # asyncio; our own server does without it
+            )
 
             self._face = AsgiFace(self)
         await self._face(scope, receive, send)

@@ -17,13 +17,13 @@ from crlf.net.aio import monotonic, wall
 from crlf.net.board import REFUSED_TIMEOUT, Board, Slot
 from crlf.rules.gates import Gate
 from crlf.rules.requestids import counted_ids, naming, stamp_id
-from crlf.server.accesslog import AccessLog, Answered, CombinedLog, JsonLog, ShortLog
-from crlf.server.health import HEALTH_PATHS, health_gate
-from crlf.server.logfile import LogFile
-from crlf.server.logtext import quoted
-from crlf.server.measures import Measures, MetricsSite, is_refused, reason_counter
 from crlf.server.settings import ServerSettings
-from crlf.server.timing import stamp_timing, timing_gate
+from crlf.server.watching.accesslog import AccessLog, Answered, CombinedLog, JsonLog, ShortLog
+from crlf.server.watching.health import HEALTH_PATHS, health_gate
+from crlf.server.watching.logfile import LogFile
+from crlf.server.watching.logtext import quoted
+from crlf.server.watching.measures import Measures, MetricsSite, is_refused, reason_counter
+from crlf.server.watching.timing import stamp_timing, timing_gate
 
 _LOGS: Final = {"short": ShortLog, "combined": CombinedLog, "json": JsonLog}
 _KINDS_MOST: Final = 64  # of refusals; the rules have fewer

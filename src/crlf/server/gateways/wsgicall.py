@@ -20,8 +20,8 @@ from crlf.message.response import Response
 from crlf.net.handover import Handover
 from crlf.net.openfile import what_is_left
 from crlf.net.workpool import WorkPool
-from crlf.server.environ import Environ, ErrorLog, request_entries
-from crlf.server.wsgihead import Head, build_head
+from crlf.server.gateways.environ import Environ, ErrorLog, request_entries
+from crlf.server.gateways.wsgihead import Head, build_head
 from crlf.wire.parts import ResponseHead
 
 Wsgi = Callable[[Environ, Callable[..., object]], Iterable[bytes]]

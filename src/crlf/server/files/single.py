@@ -14,9 +14,9 @@ from crlf.message.fields.disposition import build_attachment
 from crlf.message.headers import EMPTY, Field, Headers
 from crlf.message.response import Response
 from crlf.rules.pages import error_response
-from crlf.server.folder import Folder, FolderOptions
-from crlf.server.opening import open_file
-from crlf.server.representation import answer_from_file, answer_in_memory, describe
+from crlf.server.files.folder import Folder, FolderOptions
+from crlf.server.files.opening import open_file
+from crlf.server.files.representation import answer_from_file, answer_in_memory, describe
 
 __all__ = ["Folder", "FolderOptions", "file_response"]
 

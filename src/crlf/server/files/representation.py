@@ -36,7 +36,7 @@ from crlf.rules.partial import (
     refusal,
     select,
 )
-from crlf.server.opening import Facts, Opened
+from crlf.server.files.opening import Facts, Opened
 
 _FRESH: Final = 2  # seconds; the Date that every response gets may be a second old
 

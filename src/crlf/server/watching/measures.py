@@ -41,7 +41,7 @@ from crlf.net.board import (
 )
 from crlf.ports import InThread
 from crlf.rules.pages import NOSNIFF, error_response
-from crlf.server.accesslog import Answered
+from crlf.server.watching.accesslog import Answered
 
 STARTED: Final = FREE  # seconds since 1970, when the slot's first process did
 

@@ -17,9 +17,9 @@ from crlf.message.response import Response
 from crlf.rules.caching import CacheRules
 from crlf.rules.compressing import ACCEPT_ENCODING, SUFFIXES, Offer, choose_offer
 from crlf.rules.pages import error_response
-from crlf.server.filecache import CODED, SMALL, Alias, FileCache, Kept, Key
-from crlf.server.opening import Looked, Opened, Root, is_nothing
-from crlf.server.representation import answer_from_file, describe
+from crlf.server.files.filecache import CODED, SMALL, Alias, FileCache, Kept, Key
+from crlf.server.files.opening import Looked, Opened, Root, is_nothing
+from crlf.server.files.representation import answer_from_file, describe
 from crlf.wire.encoding import encodable, encode
 
 _LATER: Final = Headers({"retry-after": "1"})

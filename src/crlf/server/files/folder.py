@@ -28,10 +28,10 @@ from crlf.rules.compressing import varied
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.partial import DECIDING
 from crlf.rules.paths import may_be_named
-from crlf.server.filecache import MEMORY, Alias, FileCache, Known
-from crlf.server.listing import Listed, Panel, answer_listing
-from crlf.server.opening import WINDOWS, Root, is_nothing, is_shortage
-from crlf.server.shelf import Shelf
+from crlf.server.files.filecache import MEMORY, Alias, FileCache, Known
+from crlf.server.files.listing import Listed, Panel, answer_listing
+from crlf.server.files.opening import WINDOWS, Root, is_nothing, is_shortage
+from crlf.server.files.shelf import Shelf
 
 MAX_LISTED: Final = 10_000  # entries of one listing; each is a call to the file system
 MAX_ERROR_PAGE: Final = 1024 * 1024  # bytes

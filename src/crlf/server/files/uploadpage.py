@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from crlf.server.files.listingpage import Panel
 from crlf.server.kinds import NO_LIMIT
-from crlf.server.listingpage import Panel
 
 SIGN_IN: Final = "sign-in"  # the query of a folder's URL that asks for credentials
 _DIRECTIVES: Final = "connect-src 'self'; form-action 'self'; frame-ancestors 'none'"

@@ -15,7 +15,7 @@ from crlf.message.dates import MONTHS, build_date
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.rules.requestids import REQUEST_ID
-from crlf.server.logtext import json_text, quoted, without_query, without_userinfo
+from crlf.server.watching.logtext import json_text, quoted, without_query, without_userinfo
 
 # Characters of a field, escapes counted. Together they stay below the 4096 bytes that a pipe
 # takes as one piece, so that a line is whole there too; nginx has no limit, Apache 8 KiB.

@@ -24,9 +24,9 @@ from crlf.message.uploads import Files, Upload
 from crlf.net.placing import Landing, Placing, alone, is_plain, usage
 from crlf.rules.conditional import evaluate
 from crlf.rules.paths import may_be_named
+from crlf.server.files.opening import WINDOWS, Root, facts_of, is_nothing
+from crlf.server.files.representation import describe
 from crlf.server.kinds import NO_LIMIT
-from crlf.server.opening import WINDOWS, Root, facts_of, is_nothing
-from crlf.server.representation import describe
 
 T = TypeVar("T")
 

@@ -23,8 +23,8 @@ from crlf.net.spool import Spool
 from crlf.net.workpool import WorkPool
 from crlf.ports import InThread
 from crlf.rules.pages import error_response
-from crlf.server.environ import Environ, place_entries
-from crlf.server.wsgicall import Call, End, FileWrapper, Said, Sent, Wsgi
+from crlf.server.gateways.environ import Environ, place_entries
+from crlf.server.gateways.wsgicall import Call, End, FileWrapper, Said, Sent, Wsgi
 from crlf.wire.parts import ResponseHead
 
 THREADS: Final = 32  # hypercorn and asyncio some 8, waitress 4, Tomcat 200

@@ -14,9 +14,9 @@ from typing import Any
 from crlf.flow.contexts import rest_of
 from crlf.flow.turn import Talk, Turn
 from crlf.ports import InThread
-from crlf.server.asgiexchange import Exchange
-from crlf.server.asgiheads import FieldsMaker, Message, Scope, ScopeMaker
-from crlf.server.lifespan import Lifespan
+from crlf.server.gateways.asgiexchange import Exchange
+from crlf.server.gateways.asgiheads import FieldsMaker, Message, Scope, ScopeMaker
+from crlf.server.gateways.lifespan import Lifespan
 
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]

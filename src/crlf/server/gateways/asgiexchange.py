@@ -15,7 +15,7 @@ from crlf.message.errors import CrlfError, Malformed, TooLarge, WriteFailed
 from crlf.message.headers import EMPTY, Headers
 from crlf.net.files import file_part
 from crlf.ports import InThread
-from crlf.server.asgiheads import (
+from crlf.server.gateways.asgiheads import (
     EMPTY_FIELDS,
     Fields,
     Message,

@@ -13,7 +13,7 @@ import sys
 import time
 
 from crlf.net.board import BEAT, Slot
-from crlf.server.briefing import Answer, Briefing, read_line, write_line
+from crlf.server.processes.briefing import Answer, Briefing, read_line, write_line
 
 # Held back while a worker is born: it does not know yet what to do with them, nor does the
 # parent want to be disturbed.
@@ -159,7 +159,7 @@ def _start(briefing: Briefing, link: socket.socket) -> subprocess.Popen[bytes]:
     flags: list[str] = getattr(subprocess, "_args_from_interpreter_flags", list)()
     # The flags are what multiprocessing hands on too.
     # -P: without it Python would look for our own imports in the folder that is served.
-    run = [sys.executable, *flags, "-P", "-m", "crlf.server.worker", str(link.fileno())]
+    run = [sys.executable, *flags, "-P", "-m", "crlf.server.processes.worker", str(link.fileno())]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     try:
         return subprocess.Popen(

@@ -1,0 +1,1 @@
+"""Applications: handlers by route, what they return, and how they are called."""

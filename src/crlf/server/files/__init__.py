@@ -1,0 +1,1 @@
+"""Files: folders and what of them is shown, chosen, listed and taken in."""

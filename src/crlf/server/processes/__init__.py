@@ -1,0 +1,1 @@
+"""Processes: one that looks after others, and what is said between them."""

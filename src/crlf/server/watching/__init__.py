@@ -1,0 +1,1 @@
+"""Watching: logs, measures, health and timing of a server."""
