@@ -8,7 +8,7 @@ one step (run_sync). Deadlines are absolute, in seconds of the network's `now`; 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from crlf.message.facts import StreamFacts, TlsFacts
 from crlf.message.request import Request
@@ -16,8 +16,9 @@ from crlf.message.url import URL
 from crlf.values import frozen
 
 __all__ = [
-    "DEFAULT_SOCKETS", "DEFAULT_TLS", "Bell", "InThread", "Network", "Policy", "Service",
-    "SocketSettings", "SocksProxy", "Stream", "StreamFacts", "TlsFacts", "TlsSettings", "Via",
+    "DEFAULT_SOCKETS", "DEFAULT_TLS", "Bell", "FromThread", "InThread", "Network", "Policy",
+    "Service", "SocketSettings", "SocksProxy", "Stream", "StreamFacts", "TlsFacts", "TlsSettings",
+    "Via",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -215,6 +216,12 @@ class Bell(Protocol):
 
     def ring(self) -> None:
         """With the guard held: wake every flow that waits here."""
+
+
+class FromThread(Protocol):
+    """Runs a flow on the loop, for a thread that waits for it. Raises RuntimeError on the loop."""
+
+    def __call__(self, flow: Coroutine[Any, Any, T], /) -> T: ...
 
 
 class InThread(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from crlf.client.options import Application
 from crlf.flow.serve import Service
-from crlf.net.aio import in_thread, monotonic, wall
+from crlf.net.aio import from_threads, in_thread, monotonic, spawn, wall
 from crlf.net.memory import AsyncMemoryNetwork, MemoryNetwork
 from crlf.net.spool import Spool
 
@@ -18,7 +18,10 @@ def service_for(app: Application) -> Service:
     talker = getattr(app, "talker", None)
     if talker is not None:  # it answers piece by piece, as what hosts ASGI and WSGI does
         return Service(None, monotonic, in_thread, Spool(), talk=talker(in_thread, wall))
-    return Service(app.sender(in_thread, wall), monotonic, in_thread, Spool())
+    return Service(
+        app.sender(in_thread, wall), monotonic, in_thread, Spool(),
+        spawn=spawn, intake=getattr(app, "intake", None), from_threads=from_threads,
+    )  # fmt: skip
 
 
 def memory_network(app: Application) -> MemoryNetwork:

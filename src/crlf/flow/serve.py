@@ -13,6 +13,7 @@ from typing import Final
 from crlf.flow.bodies import drain, let_go, read_whole
 from crlf.flow.connection import PIECE
 from crlf.flow.forms import is_form_data, read_form
+from crlf.flow.intake import AS_SET, WHOLE
 from crlf.flow.line import UNREAD_MOST, Line, as_error, is_own, reason_of, refuse_misdirected
 from crlf.flow.terms import Running, Send, Spawn, Stamp, Terms, Watch
 from crlf.flow.turn import Talk, Turn
@@ -56,6 +57,9 @@ class Service(Terms):
             if watch is not None:
                 watch.closed(visit.where)
             visit.let_go_of_files()
+
+    def follow(self, request: Request) -> None:
+        """Begin what was to be done after a request's answer."""
 
     def drain(self) -> None:
         """Let every connection end with its present or next answer; `close_idle` ends the idle."""
@@ -203,10 +207,13 @@ class Visit(Line):
                     if stamp is not None:
                         response = response.with_headers(stamp(request, response.headers))
                     self.status_code = response.status_code
-                    self.left -= 1
-                    present = now()
-                    if self.left <= 0 or service.is_draining or present > self.last_at:
-                        engine.persist_no_more()
+                    if engine.body_is_due:
+                        present = self.before_answer()  # some content was left, or not yet read
+                    else:
+                        self.left -= 1
+                        present = now()
+                        if self.left <= 0 or service.is_draining or present > self.last_at:
+                            engine.persist_no_more()
                     body = response.body
                     if type(body) is bytes and len(body) <= PIECE:
                         engine.send_whole(response, body)
@@ -215,7 +222,9 @@ class Visit(Line):
                     else:
                         await self.answer(response, request, present)
                     is_answered = True
-                elif engine.body_is_due and not await self._drop_content():
+                    if request._extras is not None:  # a property would cost each request a call
+                        service.follow(request)
+                if engine.body_is_due and not await self._drop_content():
                     break
                 if watch is not None:
                     watch.answered(
@@ -334,7 +343,10 @@ class Visit(Line):
     async def _with_content(self, request: Request) -> Request:
         """Read a request's content, whole or as a form, and return the request with it."""
         service, engine = self.service, self.engine
-        limit = service.limits.body
+        intake = WHOLE if service.intake is None else service.intake(request)
+        if intake.way == "none":
+            return request
+        limit = service.limits.body if intake.limit == AS_SET else intake.limit
         left = engine.body_left
         if limit is not None and left is not None and left > limit:
             raise TooLarge("body", limit, 413, "RFC 9110 15.5.14")

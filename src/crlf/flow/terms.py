@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, BinaryIO, Protocol
 
+from crlf.flow.intake import AskIntake
 from crlf.message.facts import NOT_DRAINING, Draining
 from crlf.message.headers import Headers
 from crlf.message.request import Counts, Received, Request
 from crlf.message.response import Response
-from crlf.ports import InThread
+from crlf.ports import FromThread, InThread
 from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
 from crlf.rules.gates import Gate
 from crlf.wire.h1.server import NO_STANDING, Standing
@@ -89,7 +90,8 @@ class Terms:
     request first. stamp: adds fields to each answer of the application. watch: is told of all.
     draining: what requests say of it. interrupt: makes what ends a wait for a piece of an
     answer whose client is gone; None where nothing can. is_cancelled: whether somebody ends
-    the present Task; None where nobody knows.
+    the present Task; None where nobody knows. intake: says of a request how its content is to
+    be taken in. from_threads: makes, on the loop, what a thread waits for a flow with.
     """
 
     def __init__(
@@ -111,6 +113,8 @@ class Terms:
         draining: Draining = NOT_DRAINING,
         interrupt: Callable[[], Interrupt] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
+        intake: AskIntake | None = None,
+        from_threads: Callable[[], FromThread] | None = None,
     ) -> None:
         self.send = send
         self.now = now
@@ -130,6 +134,8 @@ class Terms:
         self.draining = draining
         self.interrupt = interrupt
         self.is_cancelled = is_cancelled
+        self.intake = intake
+        self.from_threads = from_threads
         self.is_draining = False  # every answer is its connection's last
         self._begin()
 

@@ -12,7 +12,7 @@ is in `args`, everything else is an attribute.
       ProtocolError       RemoteError LocalError
         Malformed         BadParameter
       TooLarge            StatusError TooManyRedirects DecodingError DigestMismatch
-      BlockedAddress      BadUrl BadSignature
+      BlockedAddress      BadUrl BadSignature     StoreUnavailable
 """
 
 from __future__ import annotations
@@ -264,3 +264,7 @@ class BadUrl(CrlfError, ValueError):
 
 class BadSignature(CrlfError, ValueError):
     """A signed value was not signed by us, or is too old."""
+
+
+class StoreUnavailable(CrlfError):
+    """What keeps sessions does not answer: a page that needs one is answered 503."""

@@ -8,8 +8,9 @@ what stood on the wire come from one target, parsed in one place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from crlf.message.body import Body, LostBody, body_of
 from crlf.message.facts import NOT_DRAINING, Draining, TlsFacts
@@ -64,6 +65,13 @@ class Received(NamedTuple):
 NOT_RECEIVED = Received()
 
 
+class Site(Protocol):
+    """What a request was handed to, seen from it: an application."""
+
+    def open_session(self, request: Request) -> Session:
+        """Read what is remembered of the visitor. Raises RuntimeError where nothing is kept."""
+
+
 class Request(Message):
     """An HTTP request (RFC 9110 section 3.4). Immutable: the with_... methods return copies.
 
@@ -74,11 +82,14 @@ class Request(Message):
     """
 
     __slots__ = (
-        "_cookies", "_files", "_form", "_query", "_received", "_target", "_url", "method", "target",
+        "_cookies", "_files", "_form", "_query", "_received", "_target", "_url", "endpoint",
+        "method", "site", "target",
     )  # fmt: skip
 
     method: str
     target: str
+    site: Site | None  # the application that answers it, while it does
+    endpoint: object  # what of it does, once its route is found
 
     def __init__(
         self,
@@ -100,6 +111,7 @@ class Request(Message):
         self._form: Params | None = None
         self._files: Mapping[str, object] | None = None
         self._extras = None
+        self.site = self.endpoint = None
 
     @classmethod
     def received(
@@ -114,7 +126,7 @@ class Request(Message):
         request._body = content
         request._received = where
         request._url = request._target = request._query = request._cookies = None
-        request._form = request._files = request._extras = None
+        request._form = request._files = request._extras = request.site = request.endpoint = None
         return request
 
     # -- where it goes
@@ -202,15 +214,27 @@ class Request(Message):
 
     @property
     def session(self) -> Session:
-        """What the application remembers of this visitor. Needs App(secret=...)."""
-        session = self.extras.get("session")
-        if session is None:
-            raise RuntimeError("no sessions here: make the application with App(secret=...)")
-        if not isinstance(session, Session) and callable(session):
-            session = self.extras["session"] = session()
-        if not isinstance(session, Session):
-            raise TypeError(f"extras['session'] is no Session but {type(session).__name__}")
+        """What the application remembers of this visitor; read when it is first looked at.
+
+        Raises RuntimeError off an application and after its answer, StoreUnavailable when what
+        keeps sessions does not answer.
+        """
+        session = None if self._extras is None else self._extras.get("session")
+        if isinstance(session, Session):
+            return session
+        if self.site is None:
+            raise RuntimeError("a session belongs to a request that an application is answering")
+        session = self.extras["session"] = self.site.open_session(self)
         return session
+
+    def after_answer(self, work: Callable[..., object], *arguments: object) -> None:
+        """Have something done once the answer has been sent: a function, or an async one.
+
+        A function is called in a thread, an async one in a Task of its own. What it raises goes
+        to the log; a server that stops waits for it as long as for answers.
+        """
+        works = self.extras.setdefault("after_answer", [])
+        works.append(partial(work, *arguments))  # type: ignore[attr-defined]  # a list, as set above
 
     # -- copies
 
@@ -246,6 +270,12 @@ class Request(Message):
         """Return a copy whose form was parsed while it arrived."""
         copy = self._copy()
         copy._form, copy._files = form, files
+        return copy
+
+    def with_body(self, body: Body) -> Request:
+        """Return a copy whose content is still to be read, as it comes."""
+        copy = self._copy()
+        copy._body = body
         return copy
 
     def redirected(self, method: str, url: URL, *, keep_content: bool) -> Request:

@@ -10,8 +10,8 @@ import asyncio
 import contextvars
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from crlf.net.aiolistener import Crowd, Listener
 from crlf.net.aioracing import find_addresses, open_any, open_unix
@@ -20,7 +20,14 @@ from crlf.net.board import Slot
 from crlf.net.listening import Bind, Doors
 from crlf.net.names import literals, place_of, shown
 from crlf.net.sweep import Sweep
-from crlf.ports import DEFAULT_SOCKETS, SocketSettings, SocksProxy, Stream, TlsSettings
+from crlf.ports import (
+    DEFAULT_SOCKETS,
+    FromThread,
+    SocketSettings,
+    SocksProxy,
+    Stream,
+    TlsSettings,
+)
 
 T = TypeVar("T")
 monotonic = time.monotonic
@@ -31,6 +38,24 @@ async def in_thread(work: Callable[[], T]) -> T:
     """Run work in the running loop's thread pool, with the caller's context variables."""
     context = contextvars.copy_context()
     return await asyncio.get_running_loop().run_in_executor(None, context.run, work)
+
+
+def from_threads() -> FromThread:
+    """Return what threads wait for a flow with, which the present loop runs."""
+    loop = asyncio.get_running_loop()
+
+    def wait(flow: Coroutine[Any, Any, T]) -> T:
+        if asyncio._get_running_loop() is not None:
+            flow.close()
+            raise RuntimeError("a loop cannot wait for itself: use `async for` and `await` here")
+        return asyncio.run_coroutine_threadsafe(flow, loop).result()
+
+    return wait
+
+
+def spawn(flow: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    """Run a flow in a Task of its own, on the present loop."""
+    return asyncio.get_running_loop().create_task(flow)
 
 
 class AioBell:

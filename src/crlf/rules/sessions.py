@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 from crlf.message.content import parse_json
 from crlf.message.errors import BadSignature, LocalError, Malformed, TooLarge
@@ -36,6 +36,36 @@ _LOOPBACK = pattern(r"127(?:\.[0-9]{1,3}){3}|(?:[a-z0-9_-]+\.)*+localhost|::1")
 Secret = str | bytes | Sequence[str | bytes]
 
 
+class Sessions(Protocol):
+    """Where an application's sessions are: in a cookie, a file, or a store for many machines.
+
+    opens_slowly: opening the session of a visitor who has one may wait, as for a network.
+    """
+
+    @property
+    def opens_slowly(self) -> bool:
+        """Whether opening may wait."""
+
+    def open(self, request: Request, now: float) -> Session:
+        """Read the visitor's session, or begin an empty one. now: seconds since 1970.
+
+        Raises LocalError where no session can be kept safely, StoreUnavailable.
+        """
+
+    def is_known(self, request: Request) -> bool:
+        """Whether the request has a cookie of ours, so that there may be a session to read."""
+
+    def saves(self, session: Session, now: float) -> bool:
+        """Whether to close it means to write it somewhere, which may wait."""
+
+    def close(self, session: Session, response: Response, now: float) -> Response:
+        """Keep a session and return the response that goes out after it was looked at.
+
+        Raises LocalError when it would be too large, TypeError and ValueError for what is not
+        JSON, StoreUnavailable.
+        """
+
+
 @frozen
 class SignedSessions:
     """Sessions in a signed cookie, of at most 4 KiB in all.
@@ -51,6 +81,19 @@ class SignedSessions:
     idle: int = IDLE
     lifetime: int = LIFETIME
     secure: bool | None = None
+
+    @property
+    def opens_slowly(self) -> bool:
+        """No: the visitor has brought it along."""
+        return False
+
+    def is_known(self, request: Request) -> bool:
+        """Whether the request has a cookie of ours."""
+        return self._cookie_name(request) in request.cookies
+
+    def saves(self, session: Session, now: float) -> bool:
+        """No: the visitor takes it along."""
+        return False
 
     def open(self, request: Request, now: float) -> Session:
         """Read the visitor's session, or begin an empty one. now: seconds since 1970.
@@ -130,39 +173,38 @@ class SignedSessions:
 
 
 class Opener:
-    """Opens a request's session when somebody first looks at it, and keeps it at the end.
+    """Has a request's session from the first look at it to the end of the request.
 
-    now: gives seconds since 1970. Request.session calls it once.
+    now: gives seconds since 1970.
     """
 
-    __slots__ = ("_is_over", "_now", "_request", "_session", "_sessions")
+    __slots__ = ("_now", "_request", "_sessions", "session")
 
-    def __init__(
-        self, sessions: SignedSessions, request: Request, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, sessions: Sessions, request: Request, now: Callable[[], float]) -> None:
         self._sessions = sessions
         self._request = request
         self._now = now
-        self._session: Session | None = None
-        self._is_over = False
+        self.session: Session | None = None
 
-    def __call__(self) -> Session:
-        if self._is_over:
-            raise RuntimeError("the session was first looked at after the answer's head was made")
-        self._session = self._sessions.open(self._request, self._now())
-        return self._session
+    def open(self) -> Session:
+        """Read the session. It may wait where the sessions open slowly."""
+        self.session = self._sessions.open(self._request, self._now())
+        return self.session
+
+    @property
+    def saves(self) -> bool:
+        """Whether `keep` may wait."""
+        return self.session is not None and self._sessions.saves(self.session, self._now())
 
     def keep(self, response: Response) -> Response:
         """Return the response that goes out, with the session in it if it was looked at."""
-        self._is_over = True
-        if self._session is None:
+        if self.session is None:
             return response
-        return self._sessions.close(self._session, response, self._now())
+        return self._sessions.close(self.session, response, self._now())
 
     def drop(self, response: Response) -> Response:
         """The same for an answer that nobody foresaw: nothing that was changed is kept."""
-        self._is_over = True
-        if self._session is None:
+        if self.session is None:
             return response
         return response.with_headers(private_headers(response.headers))
 

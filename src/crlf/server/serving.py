@@ -17,7 +17,7 @@ from typing import TypeVar
 from crlf.flow.serve import Service
 from crlf.message.dates import build_date
 from crlf.message.request import Request
-from crlf.net.aio import AioNetwork, monotonic, wall
+from crlf.net.aio import AioNetwork, from_threads, monotonic, wall
 from crlf.net.aiolistener import Crowd, Listener
 from crlf.net.board import BEAT, DRAINING, READY, Board, Slot
 from crlf.net.descriptors import connections_that_fit
@@ -188,6 +188,8 @@ class Server:
             draining=self.draining,
             interrupt=Interrupt,
             is_cancelled=is_cancelled,
+            intake=getattr(self.app, "intake", None) if talker is None else None,
+            from_threads=from_threads,
         )
 
     async def _open_entrance(

@@ -10,32 +10,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from crlf.flow.bodies import let_go, opened_in_thread
+from crlf.flow.intake import AS_SET, NOTHING, WHOLE, Intake
 from crlf.message.body import IterableBody
-from crlf.message.errors import BadUrl, Malformed, TooLarge
+from crlf.message.errors import BadUrl, CrlfError, Malformed, StoreUnavailable, TooLarge
+from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
+from crlf.message.session import Session
 from crlf.ports import InThread
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS, NO_VALUES, Found, Missed, Routes
-from crlf.rules.sessions import Opener, SignedSessions, is_loopback, without_shared_caching
+from crlf.rules.sessions import Opener, Sessions, is_loopback, without_shared_caching
 from crlf.server.apps.answers import FileAnswer, InFolder, Refused, response_of
-from crlf.server.apps.handlers import Catchers, Endpoint, Handler, Send, name_of, status_of, waits
+from crlf.server.apps.handlers import Endpoint, Handler, Scope, Send, name_of, status_of, waits
 
 LOGGER: Final = "crlf.server"
+
+
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1; nobody routes TRACE
 
 
 class Site(Protocol):
     """What is served: an App, seen from here."""
 
     routes: Routes[Endpoint]
-    sessions: SignedSessions | None
+    sessions: Sessions | None
     debug: bool
 
-    def catchers_at(self, path: str) -> tuple[Catchers, ...]:
-        """Whose error handlers count for a path that no route has, innermost first."""
+    def scopes_at(self, path: str) -> tuple[Scope, ...]:
+        """Whose error handlers and layers count for a path no route has, innermost first."""
 
 
 def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send:
@@ -44,7 +50,7 @@ def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send
     in_thread: runs handlers that are `def`. now: seconds since 1970, for sessions.
     """
     literals = site.routes.literals
-    service = _Service(site, in_thread)
+    service = _Service(site, in_thread, now)
 
     async def answer(request: Request) -> Response:
         methods = literals.get(request.target)
@@ -52,35 +58,63 @@ def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send
         values = NO_VALUES
         if endpoint is None:
             endpoint, values = service.find(request)
-        opener = None
-        if endpoint.sessions is not None:
-            opener = request.extras["session"] = Opener(endpoint.sessions, request, now)
+        request.site, request.endpoint = service, endpoint
         try:
-            if not endpoint.is_async:
-                result = await in_thread(partial(_call, endpoint.handler, request, **values))
-            elif values:
-                result = await endpoint.handler(request, **values)
+            if endpoint.guard is not None and request.method not in SAFE:
+                service.refuse_strangers(request, endpoint)
+            if endpoint.looks:
+                await service.look_ahead(request, endpoint)
+            if endpoint.layers:
+                response = await service.through_layers(request, endpoint, values)
             else:
-                result = await endpoint.handler(request)
-            if type(result) is not Response:
-                result = await service.response_of(result, request, endpoint.name)
-            if result.headers.first("set-cookie") is not None:
-                result = without_shared_caching(result)
-            return result if opener is None else service.kept(opener, result)
+                if not endpoint.is_async:
+                    result = await in_thread(partial(_call, endpoint.handler, request, **values))
+                elif values:
+                    result = await endpoint.handler(request, **values)
+                else:
+                    result = await endpoint.handler(request)
+                if type(result) is not Response:
+                    result = await service.response_of(result, request, endpoint.name)
+                response = result
+            if response.headers.first("set-cookie") is not None:
+                response = without_shared_caching(response)
+            if request._extras is not None:  # a property would cost each request a call
+                response = await service.finished(request, response)
         except Exception as error:
-            return await service.failed(request, error, endpoint, opener)
+            response = await service.failed(request, error, endpoint)
+        request.site = None
+        return response
 
     return answer
+
+
+def intake_of(site: Site, request: Request) -> Intake:
+    """Say how the content of a request is to be taken in; what will be refused is not read."""
+    try:
+        found = site.routes.find(request.method, request.path)
+    except CrlfError:
+        return NOTHING
+    if not isinstance(found, Found):
+        return NOTHING
+    endpoint = found.endpoint
+    if endpoint.guard is not None and request.method not in SAFE and endpoint.guard(request):
+        return NOTHING
+    options = endpoint.options
+    if not options:
+        return WHOLE
+    way: Literal["streamed", "whole"] = "streamed" if options.get("streams") else "whole"
+    return Intake(way, options.get("body", AS_SET), options.get("progress"))
 
 
 class _Service:
     """A site while it is served."""
 
-    __slots__ = ("_in_thread", "_site")
+    __slots__ = ("_in_thread", "_now", "_site")
 
-    def __init__(self, site: Site, in_thread: InThread) -> None:
+    def __init__(self, site: Site, in_thread: InThread, now: Callable[[], float]) -> None:
         self._site = site
         self._in_thread = in_thread
+        self._now = now
 
     async def response_of(
         self, result: object, request: Request, name: str, status_code: int = 200
@@ -97,13 +131,71 @@ class _Service:
             return await opened_in_thread(self._in_thread, partial(result.response, request))
         return response_of(result, name, status_code)
 
-    def kept(self, opener: Opener, response: Response) -> Response:
-        """Return the response with the session in it; one that cannot be had holds nothing open."""
+    # -- what stands before a handler
+
+    def refuse_strangers(self, request: Request, endpoint: Endpoint) -> None:
+        """Raise Refused (403) for what a page of another site has sent."""
+        guard = endpoint.guard
+        why = "" if guard is None else guard(request)
+        if why:
+            raise Refused(403, why)
+
+    async def through_layers(
+        self, request: Request, endpoint: Endpoint, values: Mapping[str, object]
+    ) -> Response:
+        """Answer by way of filters and what stands around."""
+        raise NotImplementedError
+
+    # -- sessions
+
+    def open_session(self, request: Request) -> Session:
+        """Read the session of a request's visitor, which was looked at."""
+        opener = self._opener(request)
+        if opener.session is not None:
+            return opener.session
+        failure = request.extras.get("session_failure")
+        if isinstance(failure, Exception):
+            raise failure
+        return opener.open()
+
+    def _opener(self, request: Request) -> Opener:
+        opener = request.extras.get("opener")
+        if isinstance(opener, Opener):
+            return opener
+        endpoint = request.endpoint
+        if not isinstance(endpoint, Endpoint) or endpoint.sessions is None:
+            raise RuntimeError("no sessions here: the application was made with sessions=False")
+        if endpoint.is_async and endpoint.sessions.opens_slowly:
+            endpoint.looks = True  # from now on it is opened before, where that can be awaited
+        opener = request.extras["opener"] = Opener(endpoint.sessions, request, self._now)
+        return opener
+
+    async def look_ahead(self, request: Request, endpoint: Endpoint) -> None:
+        """Open the session for an `async def` handler that will look, without holding up the loop.
+
+        What goes wrong is kept for the moment when it does look: it may not.
+        """
+        sessions = endpoint.sessions
         try:
-            return opener.keep(response)
+            if sessions is not None and sessions.is_known(request):
+                await self._in_thread(self._opener(request).open)
+        except Exception as failure:
+            request.extras["session_failure"] = failure
+
+    async def finished(self, request: Request, response: Response) -> Response:
+        """Return the response with what was noted on the way: session, Vary.
+
+        One that cannot be had holds nothing open.
+        """
+        try:
+            opener = request.extras.get("opener")
+            if isinstance(opener, Opener):
+                keep = partial(opener.keep, response)
+                response = await self._in_thread(keep) if opener.saves else keep()
         except BaseException:
             let_go(response.body)
             raise
+        return response
 
     # -- routes that are there, and those that are not
 
@@ -127,7 +219,7 @@ class _Service:
 
     def _own(self, handler: Handler, path: str) -> Endpoint:
         """An endpoint for what no route answers."""
-        return Endpoint(handler, "crlf", self._site.catchers_at(path), self._site.sessions)
+        return Endpoint(handler, "crlf", self._site.scopes_at(path), self._site.sessions)
 
     def _missed(self, request: Request, path: str, missed: Missed) -> Endpoint:
         """Find what to say to a request that no route answers. Raises Refused for a refusal."""
@@ -155,13 +247,13 @@ class _Service:
 
     # -- what went wrong
 
-    async def failed(
-        self, request: Request, error: Exception, endpoint: Endpoint, opener: Opener | None
-    ) -> Response:
+    async def failed(self, request: Request, error: Exception, endpoint: Endpoint) -> Response:
         """Answer for an error, with what the program has for it or a page. Never raises."""
         status_code = status_of(error)
-        expected = status_code != 500 or any(each.expects(error) for each in endpoint.catchers)
-        if not expected:
+        is_expected = status_code != 500 or any(
+            scope.catchers.expects(error) for scope in endpoint.scopes
+        )
+        if not is_expected or (status_code == 503 and not isinstance(error, Refused)):
             _log(request, error)
         catcher = endpoint.catcher(error, status_code)
         try:
@@ -169,14 +261,19 @@ class _Service:
                 response = self._page(request, error, status_code)
             else:
                 response = await self._caught(catcher, request, error, status_code)
-            if opener is None:
-                return response
-            return self.kept(opener, response) if expected else opener.drop(response)
+            if is_expected:
+                return await self.finished(request, response)
+            return self._unkept(request, response)
         except Exception as another:
             if not isinstance(another, Refused):
                 _log(request, another)
             response = self._page(request, another, status_of(another))
-            return response if opener is None else opener.drop(response)
+            return self._unkept(request, response)
+
+    def _unkept(self, request: Request, response: Response) -> Response:
+        """Return a response that nobody foresaw: what was changed of the session is not kept."""
+        opener = request.extras.get("opener")
+        return opener.drop(response) if isinstance(opener, Opener) else response
 
     async def _caught(
         self, catcher: Handler, request: Request, error: Exception, status_code: int
@@ -193,6 +290,14 @@ class _Service:
         accept = request.headers.get("accept")
         if isinstance(error, Refused):
             return error_response(status_code, error.reason, "", accept, headers=error.headers)
+        if isinstance(error, StoreUnavailable):
+            return error_response(
+                503,
+                "What remembers visitors is out of order for a moment.",
+                "",
+                accept,
+                headers=Headers([("retry-after", "5")]),
+            )
         if status_code != 500 and isinstance(error, Malformed | TooLarge):
             sentence = error.reason if isinstance(error, Malformed) else error.brief
             return error_response(status_code, sentence, error.rule, accept)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
+from crlf.flow.intake import Intake
 from crlf.message.percent import UNRESERVED, percent_encode
 from crlf.message.reference import encode_path
 from crlf.message.request import Request
@@ -18,10 +19,18 @@ from crlf.message.response import Response
 from crlf.message.url import Pairs, build_pairs
 from crlf.ports import InThread
 from crlf.rules.routes import Pattern, Routes
-from crlf.rules.sessions import IDLE, LIFETIME, Secret, SignedSessions, signed_sessions
-from crlf.server.apps.answering import answering
+from crlf.rules.sessions import IDLE, LIFETIME, Secret, Sessions, signed_sessions
+from crlf.server.apps.answering import answering, intake_of
 from crlf.server.apps.answers import InFolder
-from crlf.server.apps.handlers import Catchers, Endpoint, H, Send, check_handler, name_of
+from crlf.server.apps.handlers import (
+    Endpoint,
+    H,
+    RouteOptions,
+    Scope,
+    Send,
+    check_handler,
+    name_of,
+)
 from crlf.server.files.single import Folder, FolderOptions
 
 
@@ -58,12 +67,12 @@ class App:
         debug: bool = False,
     ) -> None:
         self.debug = debug
-        self.sessions: SignedSessions | None = None
+        self.sessions: Sessions | None = None
         if secret is not None:
             self.sessions = signed_sessions(
                 secret, session_cookie, session_idle, session_lifetime, secure_cookies
             )
-        self.catchers = Catchers()
+        self.scope = Scope(self)
         self.routes: Routes[Endpoint] = Routes()
         self._added: list[_Route] = []
         self._mounts: list[_Mount] = []  # what is in this one
@@ -73,43 +82,44 @@ class App:
     # -- routes
 
     def route(
-        self, pattern: str, methods: Iterable[str] = ("GET",), *, name: str | None = None
+        self, pattern: str, methods: Iterable[str] = ("GET",), **options: Unpack[RouteOptions]
     ) -> Callable[[H], H]:
         """Let the decorated handler answer a path: "/part/{number:int}" calls f(request, number).
 
-        What slots take is told by Pattern. GET answers HEAD, and OPTIONS answers by itself.
-        name: for `url`; the handler's by default. Raises ValueError for a route that is taken
-        or cannot be, TypeError for a handler that does not take what the route gives.
+        What slots take is told by Pattern, the options by RouteOptions. GET answers HEAD, and
+        OPTIONS answers by itself. Raises ValueError for a route that is taken or cannot be,
+        TypeError for a handler that does not take what the route gives.
         """
         listed = (methods,) if isinstance(methods, str) else tuple(methods)
 
         def register(handler: H) -> H:
             check_handler(handler, Pattern(pattern).names, pattern)
-            called = name or name_of(handler)
-            self._add(_Route(pattern, listed, Endpoint(handler, called), called))
+            called = options.get("name") or name_of(handler)
+            endpoint = Endpoint(handler, called, options=options)
+            self._add(_Route(pattern, listed, endpoint, called))
             return handler
 
         return register
 
-    def get(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+    def get(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer GET and HEAD of a path; see `route`."""
-        return self.route(pattern, ("GET",), name=name)
+        return self.route(pattern, ("GET",), **options)
 
-    def post(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+    def post(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer POST to a path; see `route`."""
-        return self.route(pattern, ("POST",), name=name)
+        return self.route(pattern, ("POST",), **options)
 
-    def put(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+    def put(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer PUT of a path; see `route`."""
-        return self.route(pattern, ("PUT",), name=name)
+        return self.route(pattern, ("PUT",), **options)
 
-    def patch(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+    def patch(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer PATCH of a path; see `route`."""
-        return self.route(pattern, ("PATCH",), name=name)
+        return self.route(pattern, ("PATCH",), **options)
 
-    def delete(self, pattern: str, *, name: str | None = None) -> Callable[[H], H]:
+    def delete(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer DELETE of a path; see `route`."""
-        return self.route(pattern, ("DELETE",), name=name)
+        return self.route(pattern, ("DELETE",), **options)
 
     def mount(self, prefix: str, app: App) -> None:
         """Let another application answer what is below a prefix, such as "/admin".
@@ -154,7 +164,7 @@ class App:
         return any(place.app is app or place.app._is_in(app) for place in self._places)
 
     def _add(self, route: _Route) -> None:
-        endpoint = route.endpoint.within(self.catchers, self.sessions)
+        endpoint = route.endpoint.within(self.scope, self.sessions)
         self.routes.add(Pattern(route.pattern), route.methods, endpoint, route.name)
         added = route._replace(endpoint=endpoint)
         self._added.append(added)
@@ -187,18 +197,18 @@ class App:
         """
 
         def register(handler: H) -> H:
-            self.catchers.add(what, handler)
+            self.scope.catchers.add(what, handler)
             return handler
 
         return register
 
-    def catchers_at(self, path: str) -> tuple[Catchers, ...]:
-        """Whose error handlers count for a path that no route has, innermost first."""
+    def scopes_at(self, path: str) -> tuple[Scope, ...]:
+        """Whose error handlers and layers count for a path no route has, innermost first."""
         for prefix, app in self._mounts:
             before = encode_path(prefix)
             if path == before or path.startswith(before + "/"):
-                return (*app.catchers_at(path[len(before) :]), self.catchers)
-        return (self.catchers,)
+                return (*app.scopes_at(path[len(before) :]), self.scope)
+        return (self.scope,)
 
     # -- being served
 
@@ -208,6 +218,10 @@ class App:
         in_thread: runs handlers that are `def`. now: seconds since 1970, for sessions.
         """
         return answering(self, in_thread, now)
+
+    def intake(self, request: Request) -> Intake:
+        """Say how the content of a request is to be taken in."""
+        return intake_of(self, request)
 
     async def __call__(
         self,

@@ -10,18 +10,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypedDict, TypeVar
 
-from crlf.message.errors import BadParameter, Malformed, TooLarge
+from crlf.message.errors import BadParameter, Malformed, StoreUnavailable, TooLarge
 from crlf.message.message import Message
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.rules.sessions import SignedSessions
+from crlf.rules.sessions import Sessions
 from crlf.server.apps.answers import Refused
 
 Handler = Callable[..., Any]  # of a request, and what its route gives by name
 H = TypeVar("H", bound=Handler)
 Send = Callable[[Request], Awaitable[Response]]
+Guard = Callable[[Request], str]  # why a request is refused; "" when it is not
 
 # Where in crlf an error came from: the visitor's message was read ...
 _READING: Final = ("crlf.message.request", "crlf.message.params")
@@ -73,36 +74,85 @@ class Catchers:
         return any(kind in self.by_kind for kind in type(error).__mro__ if kind is not Exception)
 
 
+class Scope:
+    """What one application says for all its routes.
+
+    catchers: its handlers for errors. layers: what stands around its handlers, the outermost
+    first (layers.py). guard: refuses what comes from a stranger's page (rules/crosssite.py).
+    templates: what its pages are made of. site: the application itself.
+    """
+
+    __slots__ = ("catchers", "guard", "layers", "site", "templates")
+
+    def __init__(self, site: object) -> None:
+        self.site = site
+        self.catchers = Catchers()
+        self.layers: list[Any] = []
+        self.guard: Guard | None = None
+        self.templates: Any = None
+
+
+class RouteOptions(TypedDict, total=False):
+    """What a route may say beside its path and its methods.
+
+    name: for `url`; the handler's by default. body: bytes of content that it takes, None for
+    any number; the server's limit by default, 16 MiB. streams: the handler reads the content
+    itself, as it comes, by request.pieces() or request.parts(). progress: called while a form
+    comes, with the request and a Progress. cross_site: pages of other sites may send to it.
+    """
+
+    name: str
+    body: int | None
+    streams: bool
+    progress: Callable[..., object]
+    cross_site: bool
+
+
+NO_OPTIONS: Final = RouteOptions()
+
+
 class Endpoint:
     """What answers a route: a handler, and the applications that it belongs to.
 
-    catchers: theirs, the innermost application's first. sessions: those of the outermost one
-    that has a secret. is_async: it waits by itself; otherwise it is run in a thread.
+    scopes: theirs, the innermost application's first. sessions: those of the outermost one that
+    has any. is_async: it waits by itself; otherwise it is run in a thread. guard: what refuses
+    strangers' pages, unless it is for them. layers: what stands around the handler, the
+    outermost first. looks: the handler is known to look at the session.
     """
 
-    __slots__ = ("catchers", "handler", "is_async", "name", "sessions")
+    __slots__ = (
+        "guard", "handler", "is_async", "layers", "looks", "name", "options", "scopes", "sessions",
+    )  # fmt: skip
 
     def __init__(
         self,
         handler: Handler,
         name: str,
-        catchers: tuple[Catchers, ...] = (),
-        sessions: SignedSessions | None = None,
+        scopes: tuple[Scope, ...] = (),
+        sessions: Sessions | None = None,
+        options: RouteOptions = NO_OPTIONS,
     ) -> None:
         self.handler = handler
         self.name = name
         self.is_async = waits(handler)
-        self.catchers = catchers
+        self.scopes = scopes
         self.sessions = sessions
+        self.options = options
+        self.looks = False
+        self.layers: tuple[Any, ...] = tuple(
+            layer for scope in reversed(scopes) for layer in scope.layers
+        )
+        guards = (scope.guard for scope in reversed(scopes) if scope.guard is not None)
+        self.guard = None if options.get("cross_site") else next(guards, None)
 
-    def within(self, catchers: Catchers, sessions: SignedSessions | None) -> Endpoint:
+    def within(self, scope: Scope, sessions: Sessions | None) -> Endpoint:
         """The same, in one more application; the outer one's sessions are those of the site."""
-        around = (*self.catchers, catchers)
-        return Endpoint(self.handler, self.name, around, sessions or self.sessions)
+        scopes = (*self.scopes, scope)
+        return Endpoint(self.handler, self.name, scopes, sessions or self.sessions, self.options)
 
     def catcher(self, error: Exception, status_code: int) -> Handler | None:
         """Pick the handler for an error, of the innermost application that has one."""
-        found = (catchers.find(error, status_code) for catchers in self.catchers)
+        found = (scope.catchers.find(error, status_code) for scope in self.scopes)
         return next((handler for handler in found if handler is not None), None)
 
 
@@ -164,6 +214,8 @@ def status_of(error: Exception) -> int:
     """
     if isinstance(error, Refused):
         return error.status_code
+    if isinstance(error, StoreUnavailable):
+        return 503
     if isinstance(error, Malformed | TooLarge) and 400 <= error.status_code <= 499:
         return error.status_code if _is_of_the_request(error) else 500
     return 500

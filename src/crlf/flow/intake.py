@@ -1,0 +1,34 @@
+"""Intake: how the content of a request is taken in, which its application says beforehand.
+
+A server reads content whole, or as a form, before it asks the application; one that says so
+gets it as it comes, and what will be refused anyway is not read at all. Its law: nobody takes
+more than somebody has said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+
+from crlf.message.request import Request
+
+AS_SET: Final = -1  # stands for the limit of the server
+
+
+class Intake(NamedTuple):
+    """How to take in the content of one request.
+
+    way: "whole" for content or a form that is here before the application is asked; "streamed"
+    for content that the application reads as it comes; "none" for what nobody will read. limit:
+    bytes, None for any number, AS_SET for the server's limit. progress: called on the loop with
+    the request and a Progress (crlf.message.progress) while content comes.
+    """
+
+    way: Literal["whole", "streamed", "none"] = "whole"
+    limit: int | None = AS_SET
+    progress: Callable[..., object] | None = None
+
+
+WHOLE: Final = Intake()
+NOTHING: Final = Intake("none")
+AskIntake = Callable[[Request], Intake]
