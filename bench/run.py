@@ -23,6 +23,7 @@ import command_rows
 import download_rows
 import file_rows
 import host_rows
+import page_rows
 import server_rows
 import start_rows
 import upload_rows
@@ -31,6 +32,7 @@ from peers import prepare, versions
 
 SECTIONS = {
     "servers": server_rows.report,
+    "pages": page_rows.report,
     "files": file_rows.report,
     "clients": client_rows.report,
     "hosts": host_rows.report,
