@@ -284,17 +284,21 @@ class Lent:
         close()
 
 
-async def opened_in_thread(in_thread: InThread, opening: Callable[[], Response]) -> Response:
-    """Let a thread make a response with an open file, which is closed if nobody waits any more."""
-    made: list[Response] = []
+async def opened_in_thread(in_thread: InThread, opening: Callable[[], T]) -> T:
+    """Let a thread make what may be a response with an open file.
 
-    def work() -> Response:
+    That is closed if nobody waits any more.
+    """
+    made: list[T] = []
+
+    def work() -> T:
         made.append(opening())
         return made[0]
 
     def close() -> None:
-        for response in made:
-            let_go(response.body)
+        for thing in made:
+            if isinstance(thing, Response):
+                let_go(thing.body)
 
     lent = Lent(close)
     try:

@@ -24,7 +24,7 @@ from crlf.ports import InThread
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS, NO_VALUES, Found, Missed, Routes
 from crlf.rules.sessions import Opener, Sessions, is_loopback, without_shared_caching
-from crlf.server.apps.answers import FileAnswer, InFolder, Refused, response_of
+from crlf.server.apps.answers import InFolder, Refused, pending_in, response_of
 from crlf.server.apps.handlers import Endpoint, Handler, Scope, Send, name_of, status_of, waits
 
 LOGGER: Final = "crlf.server"
@@ -68,7 +68,8 @@ def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send
                 response = await service.through_layers(request, endpoint, values)
             else:
                 if not endpoint.is_async:
-                    result = await in_thread(partial(_call, endpoint.handler, request, **values))
+                    work = partial(_call, endpoint.handler, 200, request, **values)
+                    result = await opened_in_thread(in_thread, work)
                 elif values:
                     result = await endpoint.handler(request, **values)
                 else:
@@ -127,9 +128,11 @@ class _Service:
             if response.status_code == 404 and 404 not in result.folder.errors:
                 raise Refused(404)  # so that the program's own page is shown
             return response
-        if isinstance(result, FileAnswer):
-            return await opened_in_thread(self._in_thread, partial(result.response, request))
-        return response_of(result, name, status_code)
+        pending = pending_in(result)
+        if pending is not None and pending.waits:
+            work = partial(response_of, result, name, status_code, request)
+            return await opened_in_thread(self._in_thread, work)
+        return response_of(result, name, status_code, request)
 
     # -- what stands before a handler
 
@@ -281,7 +284,8 @@ class _Service:
         if waits(catcher):
             result = await catcher(request, error)
         else:
-            result = await self._in_thread(partial(_call, catcher, request, error))
+            work = partial(_call, catcher, status_code, request, error)
+            result = await opened_in_thread(self._in_thread, work)
         response = await self.response_of(result, request, name_of(catcher), status_code)
         sets_cookie = response.headers.first("set-cookie") is not None
         return without_shared_caching(response) if sets_cookie else response
@@ -309,13 +313,18 @@ class _Service:
         return error_response(status_code, accept=accept, detail=detail)
 
 
-def _call(handler: Handler, /, *arguments: object, **values: object) -> object:
+def _call(
+    handler: Handler, status_code: int, request: Request, /, *others: object, **values: object
+) -> object:
     """Call a handler in its thread; StopIteration would never get through to who awaits it.
 
-    A generator of its may wait as it might itself, and so is asked for its pieces in a thread too.
+    What is Pending becomes a response while we are here. A generator of the handler's may wait as
+    it might itself, and so is asked for its pieces in a thread too.
     """
     try:
-        result = handler(*arguments, **values)
+        result = handler(request, *others, **values)
+        if pending_in(result) is not None:
+            result = response_of(result, name_of(handler), status_code, request)
     except StopIteration as stop:
         raise RuntimeError(f"{name_of(handler)}() let StopIteration escape") from stop
     if isinstance(result, Response) and isinstance(result.body, IterableBody):

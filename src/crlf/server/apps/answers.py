@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from crlf.flow.bodies import let_go
 from crlf.message.errors import BadUrl
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.percent import UNRESERVED, percent_encode
@@ -127,12 +128,27 @@ def stream(
     return Response(status_code, _with(fields, headers), pieces)
 
 
+class Pending:
+    """What a handler returned that needs the request to become a response.
+
+    waits: it reads files or computes for long, and so becomes one in a thread.
+    """
+
+    __slots__ = ()
+    waits: bool = False
+
+    def response(self, request: Request) -> Response:
+        """Make the response."""
+        raise NotImplementedError  # each kind says how
+
+
 @frozen
-class FileAnswer:
+class FileAnswer(Pending):
     """A file to be sent, once the request says what the client has of it already."""
 
     path: str | Path
     download_name: str | None = None
+    waits = True
 
     def response(self, request: Request) -> Response:
         """Open the file and say what is to be said of it. Raises OSError."""
@@ -156,15 +172,29 @@ def file(path: str | Path, download_name: str | None = None) -> FileAnswer:
     return FileAnswer(path, download_name)
 
 
-def response_of(result: object, whose: str, status_code: int = 200) -> Response:
+def pending_in(result: object) -> Pending | None:
+    """Find what needs the request: the result itself, or the content of (content, status)."""
+    if isinstance(result, tuple) and result:
+        result = result[0]
+    return result if isinstance(result, Pending) else None
+
+
+def response_of(
+    result: object, whose: str, status_code: int = 200, request: Request | None = None
+) -> Response:
     """Make what a handler returned into a response.
 
     A Response is as it is; text is HTML, bytes are application/octet-stream, dicts, lists and
     dataclasses are JSON; (content, status) and (content, status, headers) say more. whose: the
-    handler's name. Raises TypeError for anything else, None included.
+    handler's name. request: for what is Pending. Raises TypeError for anything else, None
+    included, and what making the response raises.
     """
     if isinstance(result, Response):
         return result
+    if isinstance(result, Pending) and request is not None:
+        made = result.response(request)
+        is_as_made = status_code == 200 or made.status_code != 200  # such as 304, or 206
+        return made if is_as_made else Response(status_code, made.headers, made.body)
     if isinstance(result, str):
         return html(result, status_code)
     if isinstance(result, bytes | bytearray):
@@ -175,8 +205,9 @@ def response_of(result: object, whose: str, status_code: int = 200) -> Response:
         content, code, *fields = result
         if type(code) is not int or not 200 <= code <= 599:
             raise TypeError(f"{whose}() returned {code!r} where a status from 200 to 599 stands")
-        response = response_of(content, whose, code)
+        response = response_of(content, whose, code, request)
         if code in BODILESS and response.body:
+            let_go(response.body)
             raise TypeError(f"{whose}() returned content with {code}, which has none")
         return response.with_headers(_with(response.headers, *fields)) if fields else response
     if result is None:
