@@ -1,0 +1,81 @@
+"""Tokens of forms: what a page of this site can send and a page of another cannot know.
+
+A session keeps one secret; each page gets it under another mask, so that it never is the same
+text twice and compression of the page tells nothing of it (BREACH). Rotating a session forgets
+the secret, so that a token from before a login is none after it. Its law: a token is worth
+something in the session that it was made in, and in no other.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from typing import Final
+
+from crlf.message.request import Request
+from crlf.rules.pages import escape
+
+FIELD: Final = "csrf_token"  # of a form
+HEADER: Final = "x-csrf-token"
+KEY: Final = "_csrf"  # in the session
+
+_SIZE: Final = 18  # bytes of a secret: 144 bits, and base64 without padding
+
+
+def csrf_token(request: Request) -> str:
+    """Return a token for the forms of the page that is answered with, another one each time.
+
+    The visitor gets a session by it, who may not have had one. Raises RuntimeError where
+    sessions are not kept, and as `request.session` does.
+    """
+    from secrets import token_bytes
+
+    session = request.session
+    secret = _decoded(session.get(KEY), _SIZE)
+    if secret is None:
+        secret = token_bytes(_SIZE)
+        session[KEY] = urlsafe_b64encode(secret).decode("ascii")
+    mask = token_bytes(_SIZE)
+    return urlsafe_b64encode(mask + _xor(mask, secret)).decode("ascii")
+
+
+def csrf_field(request: Request) -> str:
+    """Return the hidden input that a form needs: HTML that is safe as it is."""
+    return f'<input type="hidden" name="{FIELD}" value="{escape(csrf_token(request))}">'
+
+
+def token_of(request: Request, *, reads_form: bool = True) -> str | None:
+    """Find the token that a request has, in its field X-CSRF-Token or else in its form.
+
+    None: it has none. reads_form: False where the content is not here. Of several fields, which
+    nobody sends, they are taken together, and so are no token.
+    """
+    token = request.headers.get(HEADER)
+    if token is None and reads_form:
+        token = request.form.get(FIELD)
+    return token
+
+
+def is_token(request: Request, token: str) -> bool:
+    """Tell whether a token was made for the session of who sends it. Reads the session."""
+    secret = _decoded(request.session.get(KEY), _SIZE)
+    given = _decoded(token, 2 * _SIZE)
+    if secret is None or given is None:
+        return False
+    return hmac.compare_digest(_xor(given[:_SIZE], given[_SIZE:]), secret)
+
+
+def _decoded(text: object, size: int) -> bytes | None:
+
+    if not isinstance(text, str) or len(text) != size * 4 // 3:
+        return None
+    try:
+        found = urlsafe_b64decode(text.encode("ascii"))
+    except (Error, ValueError):
+        return None
+    return found if len(found) == size else None
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(left ^ right for left, right in zip(one, other, strict=True))
