@@ -73,6 +73,9 @@ from crlf.server.apps.answers import json as json
 from crlf.server.apps.answers import redirect as redirect
 from crlf.server.apps.answers import text as text
 from crlf.server.apps.app import App as App
+from crlf.server.apps.templates import Templates as Templates
+from crlf.server.apps.templates import render as render
+from crlf.server.apps.templates import template as template
 from crlf.server.serving import Server as Server
 from crlf.server.starting import running as running
 from crlf.server.starting import serve as serve
@@ -129,6 +132,7 @@ __all__ = [
     "ServerSentEvent",
     "StatusError",
     "Step",
+    "Templates",
     "TimedOut",
     "Timeout",
     "TlsFailed",
@@ -155,10 +159,12 @@ __all__ = [
     "public_only",
     "put",
     "redirect",
+    "render",
     "request",
     "running",
     "save_cookies",
     "serve",
     "stream",
+    "template",
     "text",
 ]

@@ -12,6 +12,9 @@ from crlf.server.apps.answers import text as text
 from crlf.server.apps.app import App as App
 from crlf.server.apps.handlers import Handler as Handler
 from crlf.server.apps.handlers import Send as Send
+from crlf.server.apps.templates import Templates as Templates
+from crlf.server.apps.templates import render as render
+from crlf.server.apps.templates import template as template
 from crlf.server.files.folder import Folder as Folder
 from crlf.server.files.foldersite import FolderSite as FolderSite
 from crlf.server.gateways.asgi import AsgiApplication as AsgiApplication
@@ -35,14 +38,17 @@ __all__ = [
     "Send",
     "Server",
     "ServerSettings",
+    "Templates",
     "WsgiApplication",
     "file",
     "html",
     "is_local",
     "json",
     "redirect",
+    "render",
     "running",
     "serve",
     "stream",
+    "template",
     "text",
 ]

@@ -31,6 +31,7 @@ from crlf.server.apps.handlers import (
     check_handler,
     name_of,
 )
+from crlf.server.apps.templates import Templates
 from crlf.server.files.single import Folder, FolderOptions
 
 
@@ -53,7 +54,8 @@ class App:
     signs and all verify. session_cookie: the cookie's name, which gets the prefix __Host- where
     it is secure. session_idle, session_lifetime: seconds. secure_cookies: True behind a proxy
     that has the TLS, False to allow sessions over plain HTTP; by default they are over HTTPS,
-    and on loopback. debug: show tracebacks to visitors on this machine.
+    and on loopback. debug: show tracebacks to visitors on this machine. templates: a folder of
+    Jinja2's templates, or an Environment of it, or Templates.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class App:
         session_lifetime: int = LIFETIME,
         secure_cookies: bool | None = None,
         debug: bool = False,
+        templates: str | Path | Templates | object = None,
     ) -> None:
         self.debug = debug
         self.sessions: Sessions | None = None
@@ -73,6 +76,8 @@ class App:
                 secret, session_cookie, session_idle, session_lifetime, secure_cookies
             )
         self.scope = Scope(self)
+        if templates is not None:
+            self.scope.templates = Templates.of(templates, reloads=debug)
         self.routes: Routes[Endpoint] = Routes()
         self._added: list[_Route] = []
         self._mounts: list[_Mount] = []  # what is in this one
