@@ -45,7 +45,8 @@ class SessionStore(Protocol):
         """Write a record if what is there has this version; return whether it was written.
 
         version: what was read; 0 to write only where there is none. record.version is one more.
-        A version other than 0 never brings a record back that is gone.
+        A version other than 0 never brings a record back that is gone. When `ends` is not after
+        now, what is there is deleted instead.
         """
 
     def move(
