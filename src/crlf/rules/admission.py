@@ -1,9 +1,8 @@
-"""Who may change something: whoever knows a secret, and no page of another site in their name.
+"""Who may change something: whoever knows a secret, or this machine itself.
 
-A browser adds what it knows of a visitor to requests that other sites make it send; it also says
-whose they are (Sec-Fetch-Site, Origin), and that is looked at first. Secrets are compared in a
-time that tells nothing of them. Its law: without a secret only this machine may, and only when
-it is asked for by its own name, since a name of somebody else's may lead here as well.
+Whose page has sent it is asked before (crosssite.py). Secrets are compared in a time that tells
+nothing of them. Its law: without a secret only this machine may, and only when it is asked for
+by its own name, since a name of somebody else's may lead here as well.
 """
 
 from __future__ import annotations
@@ -17,11 +16,9 @@ from crlf.message.fields.challenges import build_challenge
 from crlf.message.grammar import BLANK
 from crlf.message.headers import Headers
 from crlf.message.request import Request
-from crlf.message.url import URL
 from crlf.patterns import pattern
 from crlf.rules.credentials import basic, bearer
 
-_OWN: Final = ("same-origin", "none")  # none: the visitor did it, not a page
 _LOOPBACK: Final = pattern(r"127(?:\.[0-9]{1,3}){3}")
 _LOOPBACKS: Final = ("::1", "[::1]", "::ffff:127.0.0.1", "localhost")
 
@@ -85,29 +82,6 @@ class Admission:
 
 def _is_same(given: bytes, secret: bytes | None) -> bool:
     return secret is not None and hmac.compare_digest(given, secret)
-
-
-def is_from_elsewhere(request: Request) -> bool:
-    """Tell whether a page of another site made the browser send this (CSRF).
-
-    Sec-Fetch-Site says it (Fetch Metadata); where a browser has none, the Origin is not the Host
-    that was asked (RFC 6454 7.3). Who sends neither is no browser, and does what it is told.
-    """
-    headers = request.headers
-    sites = headers.get_all("sec-fetch-site")
-    if sites:
-        return len(sites) > 1 or sites[0].lower() not in _OWN
-    origins = headers.get_all("origin")
-    if not origins:
-        return False
-    try:
-        theirs = URL(origins[0])
-        if len(origins) > 1 or not theirs.is_requestable:
-            return True
-        where = request.received_how.authority or headers.first("host") or ""
-        return theirs.origin != URL(f"{theirs.scheme}://{where}").origin
-    except BadUrl:
-        return True  # "null", which is whoever hides
 
 
 def is_at_home(request: Request) -> bool:

@@ -23,7 +23,8 @@ from crlf.message.percent import encode_plus, percent_encode
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.ports import InThread
-from crlf.rules.admission import Admission, is_from_elsewhere
+from crlf.rules.admission import Admission
+from crlf.rules.crosssite import is_from_elsewhere
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS
 from crlf.server.files.listingpage import Panel
