@@ -10,7 +10,7 @@ elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal
 
 from crlf.message.errors import BadUrl
 from crlf.message.fields.media import parse_media_type
@@ -73,6 +73,11 @@ class CrossSite:
             return ""
         return _OTHER
 
+    @property
+    def trusts_others(self) -> bool:
+        """Whether pages of any other site may send."""
+        return bool(self._trusted)
+
     def needs_token(self, request: Request) -> bool:
         """Whether only a token can tell: a form, and not a word of whose page has sent it."""
         headers = request.headers
@@ -80,6 +85,19 @@ class CrossSite:
             return False
         kind = parse_media_type(headers.first("content-type") or "")
         return kind is None or kind.essence in _OF_FORMS
+
+
+def guard_of(csrf: bool | Literal["token"], trusted_origins: Iterable[str]) -> CrossSite | None:
+    """Make what an application was told into what judges its requests; None: nothing does.
+
+    DEFAULT where it was told nothing. Raises ValueError and TypeError.
+    """
+    if csrf not in (True, False, "token"):
+        raise ValueError(f'csrf is True, False or "token", not {csrf!r}')
+    guard = CrossSite(trusted_origins, tokens=csrf == "token")
+    if not csrf:
+        return None
+    return guard if guard.tokens or guard.trusts_others else DEFAULT
 
 
 def is_from_elsewhere(request: Request) -> bool:

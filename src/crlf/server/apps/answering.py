@@ -21,15 +21,27 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.session import Session
 from crlf.ports import InThread
+from crlf.rules.crosssite import CrossSite
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS, NO_VALUES, Found, Missed, Routes
 from crlf.rules.sessions import Opener, Sessions, is_loopback, without_shared_caching
 from crlf.server.apps.answers import InFolder, Refused, pending_in, response_of
-from crlf.server.apps.handlers import Endpoint, Handler, Scope, Send, name_of, status_of, waits
+from crlf.server.apps.csrftokens import token_fault
+from crlf.server.apps.handlers import (
+    Endpoint,
+    Handler,
+    RouteOptions,
+    Scope,
+    Send,
+    name_of,
+    status_of,
+    waits,
+)
 
 LOGGER: Final = "crlf.server"
 
 
+_FOR_ALL: Final = RouteOptions(cross_site=True)  # 404 and 405 are told to everybody
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1; nobody routes TRACE
 
 
@@ -61,7 +73,7 @@ def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send
         request.site, request.endpoint = service, endpoint
         try:
             if endpoint.guard is not None and request.method not in SAFE:
-                service.refuse_strangers(request, endpoint)
+                await service.refuse_strangers(request, endpoint)
             if endpoint.looks:
                 await service.look_ahead(request, endpoint)
             if endpoint.layers:
@@ -136,10 +148,15 @@ class _Service:
 
     # -- what stands before a handler
 
-    def refuse_strangers(self, request: Request, endpoint: Endpoint) -> None:
+    async def refuse_strangers(self, request: Request, endpoint: Endpoint) -> None:
         """Raise Refused (403) for what a page of another site has sent."""
         guard = endpoint.guard
         why = "" if guard is None else guard(request)
+        if not why and isinstance(guard, CrossSite) and guard.tokens:
+            is_here = not endpoint.options.get("streams")
+            check = partial(token_fault, request, guard, reads_form=is_here)
+            waits_for = endpoint.sessions is not None and endpoint.sessions.opens_slowly
+            why = await self._in_thread(check) if waits_for else check()
         if why:
             raise Refused(403, why)
 
@@ -222,7 +239,8 @@ class _Service:
 
     def _own(self, handler: Handler, path: str) -> Endpoint:
         """An endpoint for what no route answers."""
-        return Endpoint(handler, "crlf", self._site.scopes_at(path), self._site.sessions)
+        scopes = self._site.scopes_at(path)
+        return Endpoint(handler, "crlf", scopes, self._site.sessions, _FOR_ALL)
 
     def _missed(self, request: Request, path: str, missed: Missed) -> Endpoint:
         """Find what to say to a request that no route answers. Raises Refused for a refusal."""

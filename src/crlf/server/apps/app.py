@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import Any, Literal, NamedTuple, Unpack
 
 from crlf.flow.intake import Intake
 from crlf.message.percent import UNRESERVED, percent_encode
@@ -18,6 +18,7 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import Pairs, build_pairs
 from crlf.ports import InThread
+from crlf.rules.crosssite import guard_of
 from crlf.rules.routes import Pattern, Routes
 from crlf.rules.sessions import IDLE, LIFETIME, Secret, Sessions, signed_sessions
 from crlf.server.apps.answering import answering, intake_of
@@ -55,7 +56,9 @@ class App:
     it is secure. session_idle, session_lifetime: seconds. secure_cookies: True behind a proxy
     that has the TLS, False to allow sessions over plain HTTP; by default they are over HTTPS,
     and on loopback. debug: show tracebacks to visitors on this machine. templates: a folder of
-    Jinja2's templates, or an Environment of it, or Templates.
+    Jinja2's templates, or an Environment of it, or Templates. csrf: what pages of other sites
+    send is refused; "token" asks for one where the browser does not say whose page it was; False
+    takes everything. trusted_origins: other sites whose pages may send, "https://shop.example".
     """
 
     def __init__(
@@ -68,6 +71,8 @@ class App:
         secure_cookies: bool | None = None,
         debug: bool = False,
         templates: str | Path | Templates | object = None,
+        csrf: bool | Literal["token"] = True,
+        trusted_origins: Iterable[str] = (),
     ) -> None:
         self.debug = debug
         self.sessions: Sessions | None = None
@@ -76,6 +81,7 @@ class App:
                 secret, session_cookie, session_idle, session_lifetime, secure_cookies
             )
         self.scope = Scope(self)
+        self.scope.guard = guard_of(csrf, trusted_origins)
         if templates is not None:
             self.scope.templates = Templates.of(templates, reloads=debug)
         self.routes: Routes[Endpoint] = Routes()

@@ -14,6 +14,7 @@ from binascii import Error
 from typing import Final
 
 from crlf.message.request import Request
+from crlf.rules.crosssite import NO_TOKEN, OLD_TOKEN, CrossSite
 from crlf.rules.pages import escape
 
 FIELD: Final = "csrf_token"  # of a form
@@ -45,7 +46,18 @@ def csrf_field(request: Request) -> str:
     return f'<input type="hidden" name="{FIELD}" value="{escape(csrf_token(request))}">'
 
 
-def token_of(request: Request, *, reads_form: bool = True) -> str | None:
+def token_fault(request: Request, guard: CrossSite, *, reads_form: bool) -> str:
+    """Say why a request is refused for its token, or for having none; "" when it is not.
+
+    One that is there has to be right, whatever else the browser says. It may read the session.
+    """
+    token = token_of(request, reads_form=reads_form)
+    if token is None:
+        return NO_TOKEN if guard.needs_token(request) else ""
+    return "" if is_token(request, token) else OLD_TOKEN
+
+
+def token_of(request: Request, *, reads_form: bool) -> str | None:
     """Find the token that a request has, in its field X-CSRF-Token or else in its form.
 
     None: it has none. reads_form: False where the content is not here. Of several fields, which

@@ -16,6 +16,7 @@ from crlf.message.errors import BadParameter, Malformed, StoreUnavailable, TooLa
 from crlf.message.message import Message
 from crlf.message.request import Request
 from crlf.message.response import Response
+from crlf.rules.crosssite import DEFAULT
 from crlf.rules.sessions import Sessions
 from crlf.server.apps.answers import Refused
 
@@ -78,7 +79,8 @@ class Scope:
     """What one application says for all its routes.
 
     catchers: its handlers for errors. layers: what stands around its handlers, the outermost
-    first (layers.py). guard: refuses what comes from a stranger's page (rules/crosssite.py).
+    first (layers.py). guard: refuses what comes from a stranger's page (rules/crosssite.py);
+    DEFAULT where it was told nothing, so that an outer application's counts.
     templates: what its pages are made of. site: the application itself.
     """
 
@@ -88,7 +90,7 @@ class Scope:
         self.site = site
         self.catchers = Catchers()
         self.layers: list[Any] = []
-        self.guard: Guard | None = None
+        self.guard: Guard | None = DEFAULT
         self.templates: Any = None
 
 
@@ -142,8 +144,10 @@ class Endpoint:
         self.layers: tuple[Any, ...] = tuple(
             layer for scope in reversed(scopes) for layer in scope.layers
         )
-        guards = (scope.guard for scope in reversed(scopes) if scope.guard is not None)
-        self.guard = None if options.get("cross_site") else next(guards, None)
+        self.guard = None
+        if scopes and not options.get("cross_site"):
+            told = (scope.guard for scope in scopes if scope.guard is not DEFAULT)
+            self.guard = next(told, DEFAULT)  # of the innermost that was told anything
 
     def within(self, scope: Scope, sessions: Sessions | None) -> Endpoint:
         """The same, in one more application; the outer one's sessions are those of the site."""
