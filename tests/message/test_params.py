@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -98,6 +100,35 @@ def test_yes_and_no() -> None:
         assert Params([("b", text)]).bool("b") is False
     with pytest.raises(BadParameter):
         Params([("b", "maybe")]).bool("b", True)
+
+
+def test_one_of_some() -> None:
+    query = Params([("sort", "price"), ("blank", "")])
+    assert query.choice("sort", ("name", "price")) == "price"
+    assert query.choice("blank", {"name": 1}, "name") == "name"
+    assert query.choice("missing", ["name"], None) is None
+    with pytest.raises(BadParameter, match="'sort' should be one of name, size, and is 'price'"):
+        query.choice("sort", ("name", "size"), "name")
+    with pytest.raises(BadParameter, match="'blank' is missing: one of a, b needed"):
+        query.choice("blank", iter("ab"))
+    with pytest.raises(BadParameter):
+        query.choice("sort", "a price")  # letters, not a text that it is a part of
+
+
+def test_a_reader_of_ones_own() -> None:
+    query = Params([("from", "2026-03-01"), ("bad", "2026-02-30"), ("price", "1.10"), ("e", "")])
+    assert query.read("from", date.fromisoformat) == date(2026, 3, 1)
+    assert query.read("price", Decimal) == Decimal("1.10")
+    assert query.read("e", date.fromisoformat, None) is None
+    with pytest.raises(BadParameter, match="'bad' should be a date, and is '2026-02-30'") as caught:
+        query.read("bad", date.fromisoformat, None, expected="a date")
+    assert (caught.value.name, caught.value.expected) == ("bad", "a date")
+    with pytest.raises(BadParameter, match="'from' should be"):
+        query.read("from", Decimal)
+    with pytest.raises(BadParameter, match="'e' is missing: a date needed"):
+        query.read("e", date.fromisoformat, expected="a date")
+    with pytest.raises(KeyError):  # a mistake of the reader's own
+        query.read("from", {}.__getitem__)
 
 
 def test_the_message_shows_forty_escaped_characters_at_most() -> None:

@@ -9,7 +9,7 @@ guess and never a traceback.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar, overload
 
 from crlf.message.errors import BadParameter, TooLarge
@@ -23,6 +23,7 @@ Whole = int
 Real = float
 Flag = bool
 Default = TypeVar("Default")
+Value = TypeVar("Value")
 
 MAX_PAIRS = 1000  # of one query or form; aiohttp and tornado 1000, ASP.NET 1024
 MAX_DIGITS = 18  # of a whole number: whatever they are, a signed 64-bit column holds it
@@ -39,9 +40,10 @@ class Params(Mapping[str, str]):
     Two Params are equal when their pairs are, order included; a Params equals another mapping
     when no name is repeated and the items are the same.
 
-    `int`, `float`, `bool` and `str` read one value. Without a default a missing name is
-    BadParameter; a value that is there and is wrong is BadParameter always. An empty value
-    counts as missing for all but `str`: that is what a browser sends for an input left blank.
+    `int`, `float`, `bool`, `str`, `choice` and `read` read one value. Without a default a missing
+    name is BadParameter; a value that is there and is wrong is BadParameter always. An empty
+    value counts as missing for all but `str`: that is what a browser sends for an input left
+    blank.
     """
 
     __slots__ = ("_first", "pairs")
@@ -137,6 +139,49 @@ class Params(Mapping[str, str]):
         if word in _NO:
             return False
         raise _not_a("yes or no", name, value)
+
+    @overload
+    def choice(self, name: Text, among: Iterable[Text]) -> Text: ...
+    @overload
+    def choice(self, name: Text, among: Iterable[Text], default: Default) -> Text | Default: ...
+    def choice(self, name: Text, among: Iterable[Text], default: object = _MISSING) -> object:
+        """Read one of some texts, as it stands among them."""
+        value, listed = self._first.get(name), tuple(among)
+        if value and value in listed:
+            return value
+        expected = f"one of {', '.join(listed)}"
+        if not value:
+            return _or_missing(default, name, expected)
+        raise _not_a(expected, name, value)
+
+    @overload
+    def read(
+        self, name: Text, reader: Callable[[Text], Value], *, expected: Text = ""
+    ) -> Value: ...
+    @overload
+    def read(
+        self, name: Text, reader: Callable[[Text], Value], default: Default, *, expected: Text = ""
+    ) -> Value | Default: ...
+    def read(
+        self,
+        name: Text,
+        reader: Callable[[Text], object],
+        default: object = _MISSING,
+        *,
+        expected: Text = "a value that can be read",
+    ) -> object:
+        """Read a value by a function of one's own, such as date.fromisoformat or an Enum.
+
+        reader: raises ValueError or ArithmeticError for what it cannot read. expected: what the
+        visitor is told that it should be, "a date".
+        """
+        value = self._first.get(name)
+        if not value:
+            return _or_missing(default, name, expected)
+        try:
+            return reader(value)
+        except (ValueError, ArithmeticError):  # the second is Decimal's
+            raise _not_a(expected, name, value) from None
 
 
 def parse_pairs(
