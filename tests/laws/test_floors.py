@@ -23,6 +23,7 @@ LATE_OWN = {
     ("net/aio.py", "crlf.net.socks"): "few have a SOCKS proxy",
     ("net/blocking.py", "crlf.net.socks"): "the same",
     ("net/blocking.py", "crlf.net.sendfile"): "few send files",
+    ("message/request.py", "crlf.message.fields.negotiation"): "only an application chooses",
     ("message/link.py", "crlf.message.fields.disposition"): "few titles are beyond ASCII",
     ("message/response.py", "crlf.message.fields.links"): "few responses have any",
     ("client/plain.py", "crlf.client.inside"): "loads asyncio, 60 ms, for Client(app=app) alone",

@@ -24,6 +24,7 @@ from crlf.message.target import Target, parse_target
 from crlf.message.url import URL
 
 FORM_TYPE = "application/x-www-form-urlencoded"
+CHOSEN_BY = "chosen_by"  # of extras: the fields that an answer was chosen by, for Vary
 NO_PARAMS = Params()
 
 
@@ -190,6 +191,39 @@ class Request(Message):
             most = self.received_how.counts.cookies
             self._cookies = parse_cookies(text, most) if text else NO_PARAMS
         return self._cookies
+
+    # -- what it would like to have
+
+    def accepts(self, *types: str) -> str | None:
+        """Pick the media type that the client likes best; of equals the first (RFC 9110 12.5.1).
+
+        None: it takes none of them, which is a 406, or an answer of the program's choice. An
+        application's answer says by itself that it was chosen so (Vary). Raises ValueError for
+        what is no type, such as "json".
+        """
+        if not types or any(parse_media_type(one) is None for one in types):
+            raise ValueError('media types are like "text/html"')
+        from crlf.message.fields.negotiation import best_media_type  # clients never choose
+
+        self._chosen_by("Accept")
+        return best_media_type(self.headers.get("accept"), types)
+
+    def accepts_language(self, *tags: str) -> str | None:
+        """Pick the language that the client likes best, of equals the first (RFC 9110 12.5.4).
+
+        "en" is good for who asks for "en-US", and the other way round (RFC 4647 3). None: it
+        reads none of them; the program's own is better than nothing. Vary says so by itself.
+        """
+        if not tags or not all(tags):
+            raise ValueError('languages are like "en" or "de-CH"')
+        from crlf.message.fields.negotiation import best_language
+
+        self._chosen_by("Accept-Language")
+        return best_language(self.headers.get("accept-language"), tags)
+
+    def _chosen_by(self, name: str) -> None:
+        names = self.extras.setdefault(CHOSEN_BY, {})
+        names[name] = True  # type: ignore[index]  # a dict, as set here
 
     # -- what a server knows beside
 

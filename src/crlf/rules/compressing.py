@@ -17,6 +17,8 @@ from crlf.message.fields.media import parse_media_type
 from crlf.message.fields.negotiation import best_coding
 from crlf.message.grammar import split_list
 from crlf.message.headers import Headers
+from crlf.message.request import CHOSEN_BY, Request
+from crlf.message.response import Response
 
 LEAST: Final = 1024  # bytes; nginx 20, Apache none; below it head and tail eat up the gain
 # Bytes of a file that is coded each time it is sent; a larger one costs seconds of a processor,
@@ -148,6 +150,17 @@ def coded_headers(headers: Headers, coding: str) -> Headers:
     fields = varied(headers.without(*_OF_BYTES)).adding("content-encoding", coding)
     tag = parse_etag(headers.get("etag", ""))
     return fields if tag is None else fields.with_field("etag", tag.weakened().build())
+
+
+def with_vary(request: Request, response: Response) -> Response:
+    """Return the response with Vary for what was chosen by the request's fields."""
+    names = request.extras.get(CHOSEN_BY)
+    if not isinstance(names, dict):
+        return response
+    headers = response.headers
+    for name in names:
+        headers = varied(headers, name)
+    return response if headers is response.headers else response.with_headers(headers)
 
 
 def varied(headers: Headers, name: str = ACCEPT_ENCODING) -> Headers:

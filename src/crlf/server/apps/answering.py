@@ -21,6 +21,7 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.session import Session
 from crlf.ports import InThread
+from crlf.rules.compressing import with_vary
 from crlf.rules.crosssite import CrossSite
 from crlf.rules.pages import NOSNIFF, error_response
 from crlf.rules.routes import METHODS, NO_VALUES, Found, Missed, Routes
@@ -215,7 +216,7 @@ class _Service:
         except BaseException:
             let_go(response.body)
             raise
-        return response
+        return with_vary(request, response)
 
     # -- routes that are there, and those that are not
 
@@ -294,7 +295,8 @@ class _Service:
     def _unkept(self, request: Request, response: Response) -> Response:
         """Return a response that nobody foresaw: what was changed of the session is not kept."""
         opener = request.extras.get("opener")
-        return opener.drop(response) if isinstance(opener, Opener) else response
+        dropped = opener.drop(response) if isinstance(opener, Opener) else response
+        return with_vary(request, dropped)
 
     async def _caught(
         self, catcher: Handler, request: Request, error: Exception, status_code: int
