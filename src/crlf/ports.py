@@ -8,6 +8,7 @@ one step (run_sync). Deadlines are absolute, in seconds of the network's `now`; 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from os import PathLike
 from typing import Any, Protocol, TypeVar
 
 from crlf.message.facts import StreamFacts, TlsFacts
@@ -16,8 +17,8 @@ from crlf.message.url import URL
 from crlf.values import frozen
 
 __all__ = [
-    "DEFAULT_SOCKETS", "DEFAULT_TLS", "Bell", "FromThread", "InThread", "Network", "Policy",
-    "Service", "SocketSettings", "SocksProxy", "Stream", "StreamFacts", "TlsFacts", "TlsSettings",
+    "DEFAULT_SOCKETS", "DEFAULT_TLS", "Bell", "FromThread", "InThread", "Network", "OpenSaving",
+    "Policy", "Saving", "Service", "SocketSettings", "SocksProxy", "Stream", "StreamFacts", "TlsFacts", "TlsSettings",
     "Via",
 ]  # fmt: skip
 
@@ -222,6 +223,29 @@ class FromThread(Protocol):
     """Runs a flow on the loop, for a thread that waits for it. Raises RuntimeError on the loop."""
 
     def __call__(self, flow: Coroutine[Any, Any, T], /) -> T: ...
+
+
+class Saving(Protocol):
+    """A file on its way to a path. All of it blocks. size: bytes so far; sha256: of them."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    def write(self, pieces: Sequence[bytes]) -> None:
+        """Add some content. Raises TooLarge (507), OSError."""
+
+    def keep(self) -> None:
+        """Give the file its name: all of it is there. Raises FileExistsError, OSError."""
+
+    def close(self) -> None:
+        """Let go; a file that was not kept is gone. May be called twice."""
+
+
+class OpenSaving(Protocol):
+    """Begins to save a file to a path, for `exclusive` only where none is. Blocks."""
+
+    def __call__(self, path: str | PathLike[str], exclusive: bool) -> Saving: ...
 
 
 class InThread(Protocol):

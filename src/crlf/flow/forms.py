@@ -69,7 +69,7 @@ async def read_form(
     refuse_over(limit, None if length is None else parse_digits(length))
     form = _Form(spool, in_thread, limits.field_in_memory)
     try:
-        parser = MultipartParser(_boundary(headers), limits)
+        parser = MultipartParser(boundary_of(headers), limits)
         size = 0
         while type(part := await connection.next_part(deadline_of())) is Data:
             size += len(part.data)
@@ -89,7 +89,8 @@ async def read_form(
         raise
 
 
-def _boundary(headers: Headers) -> str:
+def boundary_of(headers: Headers) -> str:
+    """Return what stands between the parts of a form. Raises Malformed where nothing is said."""
     kind = parse_media_type(headers.first("content-type") or "")
     boundary = None if kind is None else kind.parameter("boundary")
     if boundary is None:

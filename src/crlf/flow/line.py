@@ -7,7 +7,7 @@ read, or, where an answer is under way already, in a cut that shows that somethi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from crlf.flow.bodies import let_go, send_body
 from crlf.flow.connection import PIECE, Connection
@@ -25,7 +25,6 @@ from crlf.message.errors import (
 )
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
-from crlf.message.uploads import Files
 from crlf.ports import Stream
 from crlf.rules.pages import error_response
 from crlf.wire.h1.server import ServerEngine
@@ -44,6 +43,13 @@ async def write_out(
     """
     for piece in engine.outgoing_pieces(PIECE):
         await stream.write(piece, deadline_of())
+
+
+class Held(Protocol):
+    """What came with a request, uploads or content still under way, and ends with its answer."""
+
+    def close(self) -> None:
+        """Let go of it. May be called twice."""
 
 
 class Carrier:
@@ -128,14 +134,14 @@ class Line:
         )  # fmt: skip
         self.is_idle = False
         self.is_cut = False  # by us, so that the peer sees that something is missing
-        self.files: Files | None = None  # the uploads of the present request
+        self.files: Held | None = None  # what of the present request's content is still open
         self.size = 0
         self.kept: object = None
         self.left = terms.patience.requests
         self.last_at = terms.now() + terms.patience.age
 
     def let_go_of_files(self) -> None:
-        """Close the uploads of a request that has been answered; what is not saved is gone."""
+        """Close what came with a request that has been answered; what is not saved is gone."""
         files, self.files = self.files, None
         if files is not None:
             files.close()

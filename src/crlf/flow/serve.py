@@ -10,18 +10,18 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import Final
 
-from crlf.flow.bodies import drain, let_go, read_whole
+from crlf.flow.bodies import drain, let_go
 from crlf.flow.connection import PIECE
-from crlf.flow.forms import is_form_data, read_form
-from crlf.flow.intake import AS_SET, WHOLE
 from crlf.flow.line import UNREAD_MOST, Line, as_error, is_own, reason_of, refuse_misdirected
+from crlf.flow.streamed import StreamedContent
+from crlf.flow.taking import take_in
 from crlf.flow.terms import Running, Send, Spawn, Stamp, Terms, Watch
 from crlf.flow.turn import Talk, Turn
 from crlf.message.errors import LocalError, RemoteError, TooLarge
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.ports import Stream
-from crlf.wire.parts import CLOSED, CONTINUE, Part, RequestHead
+from crlf.wire.parts import CLOSED, Part, RequestHead
 
 __all__ = ["Send", "Service", "Stamp", "Talk", "Turn", "Visit", "Watch"]
 
@@ -200,7 +200,7 @@ class Visit(Line):
                         return
                 if not is_answered:
                     if engine.body_is_due:
-                        request = await self._with_content(request)
+                        request = await take_in(self, request)
                     self.asking = True
                     response = await send(request)  # type: ignore[misc]  # there, if talk is not
                     self.asking = False
@@ -340,38 +340,14 @@ class Visit(Line):
         self.may_go = False
         return part
 
-    async def _with_content(self, request: Request) -> Request:
-        """Read a request's content, whole or as a form, and return the request with it."""
-        service, engine = self.service, self.engine
-        intake = WHOLE if service.intake is None else service.intake(request)
-        if intake.way == "none":
-            return request
-        limit = service.limits.body if intake.limit == AS_SET else intake.limit
-        left = engine.body_left
-        if limit is not None and left is not None and left > limit:
-            raise TooLarge("body", limit, 413, "RFC 9110 15.5.14")
-        if engine.expects_continue:
-            engine.send(CONTINUE)
-            await self.connection.flush(service.now() + service.patience.write)
-        began, before = service.now(), self.connection.received
-
-        def deadline() -> float:
-            received = self.connection.received - before
-            return service.patience.body_deadline(began, received, service.now())
-
-        if is_form_data(request.headers):
-            form, files = await read_form(
-                self.connection, request.headers, limit, service.spool, deadline,
-                service.in_thread, service.form_limits,
-            )  # fmt: skip
-            self.files = files
-            return request.with_form(form, files)
-        content, _ = await read_whole(self.connection, limit, deadline)
-        return request.with_content(content)
-
     async def _drop_content(self) -> bool:
         """Read what the application left of a request; tell whether the connection can go on."""
-        if not self.drains_content():
+        content = self.files
+        if type(content) is StreamedContent:
+            content.close()
+            if content.is_reading:  # a thread that its handler has left behind
+                self.cut()
+        if self.is_cut or not self.drains_content():
             return False
         deadline = self.service.now() + self.service.patience.body_stall
         return await drain(self.connection, UNREAD_MOST, deadline)

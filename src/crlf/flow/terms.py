@@ -14,7 +14,7 @@ from crlf.message.facts import NOT_DRAINING, Draining
 from crlf.message.headers import Headers
 from crlf.message.request import Counts, Received, Request
 from crlf.message.response import Response
-from crlf.ports import FromThread, InThread
+from crlf.ports import FromThread, InThread, OpenSaving
 from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
 from crlf.rules.gates import Gate
 from crlf.wire.h1.server import NO_STANDING, Standing
@@ -91,7 +91,8 @@ class Terms:
     draining: what requests say of it. interrupt: makes what ends a wait for a piece of an
     answer whose client is gone; None where nothing can. is_cancelled: whether somebody ends
     the present Task; None where nobody knows. intake: says of a request how its content is to
-    be taken in. from_threads: makes, on the loop, what a thread waits for a flow with.
+    be taken in. from_threads: makes, on the loop, what a thread waits for a flow with. saving:
+    opens a file that a part of a form is saved to.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Terms:
         is_cancelled: Callable[[], bool] | None = None,
         intake: AskIntake | None = None,
         from_threads: Callable[[], FromThread] | None = None,
+        saving: OpenSaving | None = None,
     ) -> None:
         self.send = send
         self.now = now
@@ -136,6 +138,7 @@ class Terms:
         self.is_cancelled = is_cancelled
         self.intake = intake
         self.from_threads = from_threads
+        self.saving = saving
         self.is_draining = False  # every answer is its connection's last
         self._begin()
 

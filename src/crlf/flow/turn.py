@@ -91,7 +91,7 @@ class Turn:
                 self._received = 0
                 refuse_over(limit, engine.body_left)
                 self._deadline_from = line.terms.now(), line.connection.received
-                if engine.expects_continue and not self.has_begun:
+                if engine.expects_continue and not self.has_begun and engine.may_answer:
                     engine.send(CONTINUE)
                     await line.connection.flush(line.write_deadline())
             part = await line.connection.next_part(self._body_deadline())

@@ -7,7 +7,7 @@ changes nothing of what is sent: the same bytes in the same order, with the same
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from crlf.message.body import (
     PIECE,
@@ -20,6 +20,26 @@ from crlf.message.body import (
 )
 from crlf.message.response import Response
 from crlf.values import frozen
+
+
+class UploadProgress(NamedTuple):
+    """How far a request's content is on its way in, as its server's program is told.
+
+    received: bytes so far. total: in all, None where the client does not say. ended: nothing more
+    comes: all of it is here, or, failed, it is refused or broke off.
+    """
+
+    received: int
+    total: int | None
+    ended: bool = False
+    failed: bool = False
+
+    @property
+    def share(self) -> float | None:
+        """What is here of the whole, from 0.0 to 1.0; None where nobody knows."""
+        if self.total is None:
+            return 1.0 if self.ended and not self.failed else None
+        return self.received / self.total if self.total else 1.0
 
 
 class WatchedBody:

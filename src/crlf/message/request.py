@@ -16,6 +16,7 @@ from crlf.message.body import Body, LostBody, body_of
 from crlf.message.facts import NOT_DRAINING, Draining, TlsFacts
 from crlf.message.fields.cookies import MAX_COOKIES, parse_cookies
 from crlf.message.fields.media import parse_media_type
+from crlf.message.formparts import FormParts, Pieces, parts_of, pieces_of
 from crlf.message.headers import Headers, visible
 from crlf.message.message import Message
 from crlf.message.params import MAX_PAIRS, Params, parse_pairs
@@ -172,6 +173,7 @@ class Request(Message):
     def form(self) -> Params:
         """The text fields of a form; of no form, none. Raises TooLarge beyond 1,000 fields."""
         if self._form is None:
+            self._refuse_streamed()
             kind = parse_media_type(self.headers.first("content-type") or "")
             is_form = kind is not None and kind.essence == FORM_TYPE
             most = self.received_how.counts.form_fields
@@ -181,7 +183,36 @@ class Request(Message):
     @property
     def files(self) -> Mapping[str, object]:
         """The uploads of a multipart form by field name, each an Upload."""
-        return self._files if self._files is not None else {}
+        if self._files is None:
+            self._refuse_streamed()
+            return {}
+        return self._files
+
+    def pieces(self) -> Pieces:
+        """Give the content piece by piece, for `for` in a `def` handler, else for `async for`.
+
+        As it comes, on a route with streams=True; anywhere else it is here already, and one piece.
+        The loop is where TooLarge, RemoteError, ReadTimeout and ReadFailed are raised.
+        """
+        self._refuse_taken()
+        return pieces_of(self._body)
+
+    def parts(self) -> FormParts:
+        """Give the parts of a multipart form as they come, on a route with streams=True.
+
+        For `for` in a `def` handler, else for `async for`: each has the methods of that colour.
+        Raises Malformed (400, 415) when no such form was sent, RuntimeError on other routes.
+        """
+        self._refuse_taken()
+        return parts_of(self._body)
+
+    def _refuse_streamed(self) -> None:
+        if hasattr(self._body, "parts"):
+            raise RuntimeError("this content comes as a stream: read it by pieces() or parts()")
+
+    def _refuse_taken(self) -> None:
+        if self._files is not None:
+            raise RuntimeError("this form is in .form and .files; only with streams=True it is not")
 
     @property
     def cookies(self) -> Params:

@@ -58,7 +58,7 @@ class Upload:
         that is not safe or goes up by "..", IsADirectoryError for a folder, OSError.
         """
         target = Path(path)
-        self._check(target)
+        refuse_unsafe(target, self.filename)
         if exclusive:
             target.open("xb").close()  # takes the name; never follows a link
         part = target.with_name(f".{token_hex(8)}.part")
@@ -81,18 +81,23 @@ class Upload:
         """Let go of the content. May be called twice."""
         self.file.close()
 
-    def _check(self, target: Path) -> None:
-        if ".." in target.parts:
-            raise ValueError("a path to save to does not go up by '..'; use safe_name()")
-        theirs = Path(self.filename).parts
-        is_theirs = theirs and target.parts[-len(theirs) :] == theirs
-        if is_theirs and self.filename != self.safe_name():
-            raise ValueError("the sender's file name is not safe to save under; use safe_name()")
-        if target.is_dir():
-            raise IsADirectoryError(f"{str(target)!r} is a folder; save to a file in it")
-
     def __repr__(self) -> str:
         return f"<Upload {self.safe_name()!r}, {self.size:,} bytes>"
+
+
+def refuse_unsafe(target: Path, filename: str) -> None:
+    """Raise ValueError for a path that a sender's file name made unsafe, or for a folder.
+
+    The latter is IsADirectoryError.
+    """
+    if ".." in target.parts:
+        raise ValueError("a path to save to does not go up by '..'; use safe_name()")
+    theirs = Path(filename).parts
+    is_theirs = theirs and target.parts[-len(theirs) :] == theirs
+    if is_theirs and filename != safe_name(filename):
+        raise ValueError("the sender's file name is not safe to save under; use safe_name()")
+    if target.is_dir():
+        raise IsADirectoryError(f"{str(target)!r} is a folder; save to a file in it")
 
 
 class Files(Mapping[str, Upload]):

@@ -24,6 +24,7 @@ from crlf.net.descriptors import connections_that_fit
 from crlf.net.draining import Drain
 from crlf.net.interrupt import Interrupt, is_cancelled
 from crlf.net.listening import Doors, doors_of, open_doors, url_of
+from crlf.net.saving import Saving
 from crlf.net.spool import Spool
 from crlf.net.workpool import WorkPool
 from crlf.ports import Stream
@@ -190,6 +191,7 @@ class Server:
             is_cancelled=is_cancelled,
             intake=getattr(self.app, "intake", None) if talker is None else None,
             from_threads=from_threads,
+            saving=Saving,
         )
 
     async def _open_entrance(

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
-from crlf.flow.bodies import let_go, read_whole, refuse_over, send_body
+from crlf.flow.bodies import PartSource, let_go, read_whole, refuse_over, send_body
 from crlf.flow.forms import is_form_data, read_form
+from crlf.flow.intake import AS_SET, WHOLE, AskIntake
+from crlf.flow.streamed import StreamedContent
+from crlf.flow.telling import Telling, Told
 from crlf.message.authority import parse_authority
 from crlf.message.errors import Malformed, ReadFailed, RemoteError, TooLarge
 from crlf.message.facts import Draining
@@ -21,12 +24,14 @@ from crlf.message.percent import percent_encode
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.message.target import parse_target
-from crlf.net.aio import in_thread, wall
+from crlf.net.aio import from_threads, in_thread, wall
 from crlf.net.draining import Drain
+from crlf.net.saving import Saving
 from crlf.net.spool import Spool
 from crlf.ports import InThread
 from crlf.rules.pages import error_response
 from crlf.wire.limits import SERVER_LIMITS, Limits
+from crlf.wire.multipart import MultipartLimits
 from crlf.wire.parts import END, Data, Part
 
 Scope = dict[str, Any]
@@ -110,7 +115,7 @@ class AsgiFace:
             _let_go_of_files(request)
 
     async def _with_content(self, request: Request, scope: Scope, receive: Receive) -> Request:
-        """Return the request with its content, whole or as a form."""
+        """Take in a request's content as the application says; return the request with it."""
         length = request.headers.first("content-length")
         if (
             length is None
@@ -118,13 +123,57 @@ class AsgiFace:
             and scope["http_version"] in ("1.0", "1.1")
         ):
             return request
-        limit = self._limits.body
-        refuse_over(limit, None if length is None else parse_digits(length))
+        ask: AskIntake | None = getattr(self._app, "intake", None)
+        intake = WHOLE if ask is None else ask(request)
+        if intake.way == "none":
+            return request
+        limit = self._limits.body if intake.limit == AS_SET else intake.limit
+        total = None if length is None else parse_digits(length)
+        refuse_over(limit, total)
+        telling = None if intake.progress is None else Telling(intake.progress, request, total)
         content = _Content(receive)
+        if intake.way == "streamed":
+            if telling is not None:
+                telling.begin()
+            return request.with_body(self._as_it_comes(request, content, limit, telling))
+        if telling is None:
+            return await self._here(request, content, limit)
+        try:
+            telling.begin()
+            request = await self._here(request, Told(content, telling), limit)
+        except BaseException:
+            telling.finish(failed=True)
+            raise
+        telling.finish()
+        return request
+
+    def _as_it_comes(
+        self, request: Request, content: _Content, limit: int | None, telling: Telling | None
+    ) -> StreamedContent:
+        """Return the content for a handler that reads it."""
+        received = 0
+
+        async def next_piece() -> bytes | None:
+            nonlocal received
+            part = await content.next_part(None)
+            if type(part) is not Data:
+                return None
+            received += len(part.data)
+            refuse_over(limit, received)
+            return part.data
+
+        return StreamedContent(
+            next_piece, request.headers, MultipartLimits.of(self._limits), in_thread,
+            from_threads(), Saving, telling,
+        )  # fmt: skip
+
+    async def _here(self, request: Request, content: PartSource, limit: int | None) -> Request:
+        """Return the request with its content, whole or as a form."""
         if is_form_data(request.headers):
             form, files = await read_form(
-                content, request.headers, limit, self._spool, _never, in_thread
-            )
+                content, request.headers, limit, self._spool, _never, in_thread,
+                MultipartLimits.of(self._limits),
+            )  # fmt: skip
             return request.with_form(form, files)
         whole, _ = await read_whole(content, limit, _never)
         return request.with_content(whole)
@@ -267,7 +316,10 @@ def _refusal(fault: RemoteError | Malformed | TooLarge, request: Request | None)
 
 
 def _let_go_of_files(request: Request | None) -> None:
-    """Close the uploads of a request; what is not saved is gone."""
-    close = None if request is None else getattr(request.files, "close", None)
+    """Close what came with a request; what is not saved is gone."""
+    if request is None:
+        return
+    held = request.body if isinstance(request.body, StreamedContent) else request.files
+    close = getattr(held, "close", None)
     if close is not None:
         close()
