@@ -31,6 +31,7 @@ FREE = ("net", "cli")
 # Other files that may know some of it, and why. Keep it short: a name here is a file that
 # cannot be tested without the real thing.
 NAMED: dict[str, tuple[str, ...]] = {
+    "server/apps/events.py": ("asyncio", "waits for an event and for a heartbeat at once"),
     "server/gateways/asgiexchange.py": ("asyncio", "who receives waits for news of the client"),
     "server/gateways/lifespan.py": ("asyncio", "the application's lifespan is a Task"),
     "server/files/single.py": ("os", "time", "a file that the program has chosen"),
@@ -69,6 +70,8 @@ ASYNC_FACES = {
     "client/download.py": "saving while reading",
     "server/apps/answering.py": "handlers of both colours are called here",
     "server/apps/app.py": "the handler is called by a flow",
+    "server/apps/layers.py": "what stands around a handler waits for it",
+    "server/apps/events.py": "events are waited for",
     "server/files/folder.py": "a handler that looks at the disk, in a thread",
     "server/files/foldersite.py": "the same, by itself",
     "server/files/uploading.py": "content that comes piece by piece",

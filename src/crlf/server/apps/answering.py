@@ -14,8 +14,15 @@ from typing import Final, Literal, Protocol
 
 from crlf.flow.bodies import let_go, opened_in_thread
 from crlf.flow.intake import AS_SET, NOTHING, WHOLE, Intake
-from crlf.message.body import IterableBody
-from crlf.message.errors import BadUrl, CrlfError, Malformed, StoreUnavailable, TooLarge
+from crlf.message.errors import (
+    BadUrl,
+    CrlfError,
+    Malformed,
+    RemoteError,
+    StoreUnavailable,
+    TimedOut,
+    TooLarge,
+)
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
@@ -34,10 +41,12 @@ from crlf.server.apps.handlers import (
     RouteOptions,
     Scope,
     Send,
+    call,
     name_of,
     status_of,
     waits,
 )
+from crlf.server.apps.layers import Passage
 
 LOGGER: Final = "crlf.server"
 
@@ -81,7 +90,7 @@ def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send
                 response = await service.through_layers(request, endpoint, values)
             else:
                 if not endpoint.is_async:
-                    work = partial(_call, endpoint.handler, 200, request, **values)
+                    work = partial(call, endpoint.handler, 200, request, **values)
                     result = await opened_in_thread(in_thread, work)
                 elif values:
                     result = await endpoint.handler(request, **values)
@@ -164,8 +173,22 @@ class _Service:
     async def through_layers(
         self, request: Request, endpoint: Endpoint, values: Mapping[str, object]
     ) -> Response:
-        """Answer by way of filters and what stands around."""
-        raise NotImplementedError
+        """Answer by way of filters and what stands around. Never raises an Exception."""
+        return await Passage(self, endpoint, values, self._in_thread).answer(request)
+
+    async def handled(
+        self, request: Request, endpoint: Endpoint, values: Mapping[str, object]
+    ) -> Response:
+        """Answer by the handler, for layers around it. Never raises an Exception."""
+        try:
+            if endpoint.is_async:
+                result = await endpoint.handler(request, **values)
+            else:
+                work = partial(call, endpoint.handler, 200, request, **values)
+                result = await opened_in_thread(self._in_thread, work)
+            return await self.response_of(result, request, endpoint.name)
+        except Exception as error:
+            return await self.excused(request, error, endpoint)
 
     # -- sessions
 
@@ -186,7 +209,7 @@ class _Service:
         endpoint = request.endpoint
         if not isinstance(endpoint, Endpoint) or endpoint.sessions is None:
             raise RuntimeError("no sessions here: the application was made with sessions=False")
-        if endpoint.is_async and endpoint.sessions.opens_slowly:
+        if (endpoint.is_async or endpoint.layers) and endpoint.sessions.opens_slowly:
             endpoint.looks = True  # from now on it is opened before, where that can be awaited
         opener = request.extras["opener"] = Opener(endpoint.sessions, request, self._now)
         return opener
@@ -208,6 +231,8 @@ class _Service:
 
         One that cannot be had holds nothing open.
         """
+        if "unkept" in request.extras:
+            return self._unkept(request, response)
         try:
             opener = request.extras.get("opener")
             if isinstance(opener, Opener):
@@ -270,8 +295,19 @@ class _Service:
     # -- what went wrong
 
     async def failed(self, request: Request, error: Exception, endpoint: Endpoint) -> Response:
+        """Answer for an error, and finish with the request. Never raises an Exception."""
+        response = await self.excused(request, error, endpoint)
+        try:
+            return await self.finished(request, response)
+        except Exception as another:
+            if not isinstance(another, Refused):
+                _log(request, another)
+            response = self._page(request, another, status_of(another, request))
+            return self._unkept(request, response)
+
+    async def excused(self, request: Request, error: Exception, endpoint: Endpoint) -> Response:
         """Answer for an error, with what the program has for it or a page. Never raises."""
-        status_code = status_of(error)
+        status_code = status_of(error, request)
         is_expected = status_code != 500 or any(
             scope.catchers.expects(error) for scope in endpoint.scopes
         )
@@ -283,14 +319,15 @@ class _Service:
                 response = self._page(request, error, status_code)
             else:
                 response = await self._caught(catcher, request, error, status_code)
-            if is_expected:
-                return await self.finished(request, response)
-            return self._unkept(request, response)
         except Exception as another:
+            is_expected = False
             if not isinstance(another, Refused):
                 _log(request, another)
-            response = self._page(request, another, status_of(another))
-            return self._unkept(request, response)
+            response = self._page(request, another, status_of(another, request))
+        if not is_expected:  # what was begun is dropped: the session's changes, work for later
+            request.extras["unkept"] = True
+            request.extras.pop("after_answer", None)
+        return response
 
     def _unkept(self, request: Request, response: Response) -> Response:
         """Return a response that nobody foresaw: what was changed of the session is not kept."""
@@ -304,7 +341,7 @@ class _Service:
         if waits(catcher):
             result = await catcher(request, error)
         else:
-            work = partial(_call, catcher, status_code, request, error)
+            work = partial(call, catcher, status_code, request, error)
             result = await opened_in_thread(self._in_thread, work)
         response = await self.response_of(result, request, name_of(catcher), status_code)
         sets_cookie = response.headers.first("set-cookie") is not None
@@ -322,8 +359,11 @@ class _Service:
                 accept,
                 headers=Headers([("retry-after", "5")]),
             )
-        if status_code != 500 and isinstance(error, Malformed | TooLarge):
-            sentence = error.reason if isinstance(error, Malformed) else error.brief
+        if status_code == 408 and isinstance(error, TimedOut):
+            late = "The request did not arrive in time."
+            return error_response(408, late, "RFC 9110 15.5.9", accept)
+        if status_code != 500 and isinstance(error, Malformed | RemoteError | TooLarge):
+            sentence = error.brief if isinstance(error, TooLarge) else error.reason
             return error_response(status_code, sentence, error.rule, accept)
         detail = ""
         if self._site.debug and _is_from_here(request):
@@ -331,25 +371,6 @@ class _Service:
 
             detail = "".join(traceback.format_exception(error))
         return error_response(status_code, accept=accept, detail=detail)
-
-
-def _call(
-    handler: Handler, status_code: int, request: Request, /, *others: object, **values: object
-) -> object:
-    """Call a handler in its thread; StopIteration would never get through to who awaits it.
-
-    What is Pending becomes a response while we are here. A generator of the handler's may wait as
-    it might itself, and so is asked for its pieces in a thread too.
-    """
-    try:
-        result = handler(request, *others, **values)
-        if pending_in(result) is not None:
-            result = response_of(result, name_of(handler), status_code, request)
-    except StopIteration as stop:
-        raise RuntimeError(f"{name_of(handler)}() let StopIteration escape") from stop
-    if isinstance(result, Response) and isinstance(result.body, IterableBody):
-        result.body.reads_files = not result.body.can_send_again
-    return result
 
 
 def _log(request: Request, error: BaseException) -> None:

@@ -32,6 +32,7 @@ from crlf.server.apps.handlers import (
     check_handler,
     name_of,
 )
+from crlf.server.apps.layers import Layer, around_layer, filter_layer
 from crlf.server.apps.templates import Templates
 from crlf.server.files.single import Folder, FolderOptions
 
@@ -212,6 +213,37 @@ class App:
             return handler
 
         return register
+
+    # -- layers
+
+    def filter(self, function: H) -> H:
+        """Let the decorated filter see each request, and each answer, of this application.
+
+        A generator function of a request: `response = yield request`, `return response`. It runs
+        on the event loop and must not wait; what does is for `around`. The first is outermost.
+        """
+        self._stand_around(filter_layer(function))
+        return function
+
+    def around(self, function: H) -> H:
+        """Let the decorated function stand around all of this application's answers.
+
+        `async def f(request, answer)` with `await answer(request)`; or a generator function, as
+        for `filter`, whose every step runs in a thread. The first is outermost.
+        """
+        self._stand_around(around_layer(function))
+        return function
+
+    def _stand_around(self, layer: Layer) -> None:
+        self.scope.layers.append(layer)
+        self._compose()
+
+    def _compose(self) -> None:
+        """Let the routes that are here, and wherever this one is mounted, know their layers."""
+        for added in self._added:
+            added.endpoint.compose()
+        for place in self._places:
+            place.app._compose()
 
     def scopes_at(self, path: str) -> tuple[Scope, ...]:
         """Whose error handlers and layers count for a path no route has, innermost first."""

@@ -12,13 +12,21 @@ from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, Final, TypedDict, TypeVar
 
-from crlf.message.errors import BadParameter, Malformed, StoreUnavailable, TooLarge
+from crlf.message.body import IterableBody
+from crlf.message.errors import (
+    BadParameter,
+    Malformed,
+    RemoteError,
+    StoreUnavailable,
+    TimedOut,
+    TooLarge,
+)
 from crlf.message.message import Message
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.rules.crosssite import DEFAULT
 from crlf.rules.sessions import Sessions
-from crlf.server.apps.answers import Refused
+from crlf.server.apps.answers import Refused, pending_in, response_of
 
 Handler = Callable[..., Any]  # of a request, and what its route gives by name
 H = TypeVar("H", bound=Handler)
@@ -141,13 +149,16 @@ class Endpoint:
         self.sessions = sessions
         self.options = options
         self.looks = False
-        self.layers: tuple[Any, ...] = tuple(
-            layer for scope in reversed(scopes) for layer in scope.layers
-        )
+        self.layers: tuple[Any, ...] = ()
+        self.compose()
         self.guard = None
         if scopes and not options.get("cross_site"):
             told = (scope.guard for scope in scopes if scope.guard is not DEFAULT)
             self.guard = next(told, DEFAULT)  # of the innermost that was told anything
+
+    def compose(self) -> None:
+        """Stand inside the layers that the applications have by now."""
+        self.layers = tuple(layer for scope in reversed(self.scopes) for layer in scope.layers)
 
     def within(self, scope: Scope, sessions: Sessions | None) -> Endpoint:
         """The same, in one more application; the outer one's sessions are those of the site."""
@@ -165,6 +176,25 @@ def waits(handler: Handler) -> bool:
     if inspect.iscoroutinefunction(handler):
         return True
     return inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
+
+
+def call(
+    handler: Handler, status_code: int, request: Request, /, *others: object, **values: object
+) -> object:
+    """Call a handler in its thread; StopIteration would never get through to who awaits it.
+
+    What is Pending becomes a response while we are here. A generator of the handler's may wait as
+    it might itself, and so is asked for its pieces in a thread too.
+    """
+    try:
+        result = handler(request, *others, **values)
+        if pending_in(result) is not None:
+            result = response_of(result, name_of(handler), status_code, request)
+    except StopIteration as stop:
+        raise RuntimeError(f"{name_of(handler)}() let StopIteration escape") from stop
+    if isinstance(result, Response) and isinstance(result.body, IterableBody):
+        result.body.reads_files = not result.body.can_send_again
+    return result
 
 
 def name_of(handler: Handler) -> str:
@@ -209,7 +239,12 @@ def check_handler(handler: Handler, given: Iterable[str], pattern: str) -> None:
             raise TypeError(f"{name}() wants {parameter.name!r}, which {pattern} does not give")
 
 
-def status_of(error: Exception) -> int:
+def is_of_content(error: Exception, request: Request) -> bool:
+    """Whether an error is of the request's own content, which its handler was reading."""
+    return getattr(request.body, "fault", None) is error
+
+
+def status_of(error: Exception, request: Request) -> int:
     """The status that an error out of a handler is answered with; 500 when it is our fault.
 
     Malformed and TooLarge are the visitor's fault when Request or Params read what he sent, or a
@@ -220,6 +255,10 @@ def status_of(error: Exception) -> int:
         return error.status_code
     if isinstance(error, StoreUnavailable):
         return 503
+    if is_of_content(error, request):
+        if isinstance(error, RemoteError | TooLarge):
+            return error.status_code
+        return 408 if isinstance(error, TimedOut) else 400
     if isinstance(error, Malformed | TooLarge) and 400 <= error.status_code <= 499:
         return error.status_code if _is_of_the_request(error) else 500
     return 500
