@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+
 import pytest
 
 from crlf import App, AsyncClient, Client, Refused, html, json
@@ -59,8 +62,9 @@ def shop() -> App:
 
 
 @pytest.fixture
-def client() -> Client:
-    return Client(app=shop(), base_url="http://localhost")
+def client() -> Iterator[Client]:
+    with Client(app=shop(), base_url="http://localhost") as client:
+        yield client
 
 
 @pytest.mark.parametrize(
@@ -118,10 +122,13 @@ def test_an_accident_after_a_choice_varies_too(client: Client) -> None:
     assert (failed.status_code, failed.headers["vary"]) == (500, "Accept, Accept-Language")
 
 
-async def test_the_asynchronous_face_says_the_same() -> None:
-    async with AsyncClient(app=shop(), base_url="http://localhost") as client:
-        response = await client.get("/hello", headers={"accept-language": "de"})
-        assert (response.text, response.headers["vary"]) == ("Willkommen", "Accept-Language")
+def test_the_asynchronous_face_says_the_same() -> None:
+    async def ask() -> Response:
+        async with AsyncClient(app=shop(), base_url="http://localhost") as client:
+            return await client.get("/hello", headers={"accept-language": "de"})
+
+    response = asyncio.run(ask())
+    assert (response.text, response.headers["vary"]) == ("Willkommen", "Accept-Language")
 
 
 @pytest.mark.parametrize("types", [(), ("json",), ("text/html", "")])

@@ -6,7 +6,9 @@ rules/sessions.py.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+FORM_SECRET: Final = "_csrf"  # the key of what tokens of forms are made of; a new id, a new one
 
 
 class Session(dict[str, Any]):
@@ -38,6 +40,7 @@ class Session(dict[str, Any]):
         """
         self._still_open()
         self.is_rotated = True
+        self.pop(FORM_SECRET, None)
 
     def close(self) -> str:
         """Allow no further change, and give the data as JSON. Raises TypeError, ValueError."""

@@ -14,12 +14,12 @@ from binascii import Error
 from typing import Final
 
 from crlf.message.request import Request
+from crlf.message.session import FORM_SECRET
 from crlf.rules.crosssite import NO_TOKEN, OLD_TOKEN, CrossSite
 from crlf.rules.pages import escape
 
 FIELD: Final = "csrf_token"  # of a form
 HEADER: Final = "x-csrf-token"
-KEY: Final = "_csrf"  # in the session
 
 _SIZE: Final = 18  # bytes of a secret: 144 bits, and base64 without padding
 
@@ -33,10 +33,10 @@ def csrf_token(request: Request) -> str:
     from secrets import token_bytes
 
     session = request.session
-    secret = _decoded(session.get(KEY), _SIZE)
+    secret = _decoded(session.get(FORM_SECRET), _SIZE)
     if secret is None:
         secret = token_bytes(_SIZE)
-        session[KEY] = urlsafe_b64encode(secret).decode("ascii")
+        session[FORM_SECRET] = urlsafe_b64encode(secret).decode("ascii")
     mask = token_bytes(_SIZE)
     return urlsafe_b64encode(mask + _xor(mask, secret)).decode("ascii")
 
@@ -71,7 +71,7 @@ def token_of(request: Request, *, reads_form: bool) -> str | None:
 
 def is_token(request: Request, token: str) -> bool:
     """Tell whether a token was made for the session of who sends it. Reads the session."""
-    secret = _decoded(request.session.get(KEY), _SIZE)
+    secret = _decoded(request.session.get(FORM_SECRET), _SIZE)
     given = _decoded(token, 2 * _SIZE)
     if secret is None or given is None:
         return False
