@@ -14,8 +14,10 @@ from crlf.message.response import Response
 from crlf.rules.sessions import (
     DAY,
     HOST_PREFIX,
+    NoSessions,
     Opener,
     Session,
+    Sessions,
     SignedSessions,
     is_loopback,
     private_headers,
@@ -399,37 +401,139 @@ def test_equal_heads_stay_one_object() -> None:
 # --- opened when looked at -----------------------------------------------------------------------
 
 
+class Site:
+    """What opens a session when a request is asked for it."""
+
+    def __init__(self, opener: Opener) -> None:
+        self.opener = opener
+
+    def open_session(self, request: Request) -> Session:
+        return self.opener.session or self.opener.open()
+
+
+def opened(asked: Request, sessions: Sessions = SESSIONS) -> Opener:
+    opener = Opener(sessions, asked, lambda: NOW)
+    asked.site = Site(opener)
+    return opener
+
+
 def test_nobody_looks_and_nothing_is_said() -> None:
-    opener = Opener(SESSIONS, request(), lambda: NOW)
+    response = Response(200, {"cache-control": "public"})
+    assert opened(request()).keep(response) is response
+
+
+def test_what_was_opened_ahead_and_not_looked_at_counts_for_nothing() -> None:
+    opener = opened(request(pair_of(visit(put))))
+    opener.open()
     response = Response(200, {"cache-control": "public"})
     assert opener.keep(response) is response
+    assert opener.drop(response) is response
+    assert not opener.saves
 
 
 def test_a_session_is_opened_once_and_is_a_dict() -> None:
     asked = request(pair_of(visit(put)))
-    opener = asked.extras["session"] = Opener(SESSIONS, asked, lambda: NOW)
+    opener = opened(asked)
     assert asked.session == {"cart": [1, 2]}
     assert asked.session is asked.session
     asked.session["x"] = 1
     assert "set-cookie" in opener.keep(Response()).headers
 
 
-def test_too_late_a_look_is_an_error_and_not_a_leak() -> None:
-    asked = request()
-    opener = asked.extras["session"] = Opener(SESSIONS, asked, lambda: NOW)
-    opener.keep(Response())
-    with pytest.raises(RuntimeError, match="first looked at after"):
-        asked.session.get("x")
+def test_off_an_application_a_look_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="that an application is answering"):
+        request().session.get("x")
 
 
 def test_what_is_dropped_is_private_all_the_same() -> None:
-    opener = Opener(SESSIONS, request(), lambda: NOW)
+    asked = request()
+    opener = opened(asked)
     assert opener.drop(response := Response()) is response
-    opener = Opener(SESSIONS, request(), lambda: NOW)
-    opener()["x"] = 1
+    asked.session["x"] = 1
     headers = opener.drop(Response()).headers
     assert headers["cache-control"] == "private"
     assert "set-cookie" not in headers
+
+
+def test_what_could_not_be_kept_is_not_tried_again() -> None:
+    asked = request()
+    opener = opened(asked)
+    asked.session["x"] = {1, 2}
+    with pytest.raises(TypeError):
+        opener.keep(Response())
+    assert not opener.saves
+    assert "set-cookie" not in opener.keep(Response()).headers
+
+
+def test_no_sessions_say_so() -> None:
+    none = NoSessions()
+    assert not none.is_known(request("session=x"))
+    for look in (
+        lambda: none.open(request(), NOW),
+        lambda: none.revoke_all("ann"),
+        lambda: none.close(Session("session", {}, 0, 0), Response(), NOW),
+    ):
+        with pytest.raises(RuntimeError, match="sessions=False"):
+            look()
+
+
+# --- who it is -----------------------------------------------------------------------------------
+
+
+def user_of(cookie: str, **how: object) -> str | None:
+    seen: list[str | None] = []
+    visit(lambda session: seen.append(session.user), cookie, **how)  # type: ignore[arg-type]
+    return seen[0]
+
+
+@pytest.mark.parametrize("user", ["ann", "7", "Jürgen Ä", "a b%20+&{}", "-", "\U0001f600"])
+def test_who_is_signed_in_travels_along(user: str) -> None:
+    cookie = pair_of(visit(lambda session: session.sign_in(user)))
+    assert user_of(cookie) == user
+    assert data_of(cookie) == {}
+    with_data = pair_of(visit(put, cookie))
+    assert (user_of(with_data), data_of(with_data)) == (user, {"cart": [1, 2]})
+
+
+def test_signing_out_takes_the_cookie_along() -> None:
+    cookie = pair_of(visit(lambda session: session.sign_in("ann"), pair_of(visit(put))))
+    assert data_of(cookie) == {"cart": [1, 2]}
+    gone = cookie_of(visit(lambda session: session.sign_out(), cookie))
+    assert (gone.value, gone.expires) == ("", 0.0)
+
+
+def test_another_user_gets_nothing_of_the_first_ones() -> None:
+    cookie = pair_of(visit(put, pair_of(visit(lambda session: session.sign_in("ann")))))
+    again = pair_of(visit(lambda session: session.sign_in("ann"), cookie))
+    assert data_of(again) == {"cart": [1, 2]}
+    other = pair_of(visit(lambda session: session.sign_in("bob"), cookie))
+    assert (user_of(other), data_of(other)) == ("bob", {})
+
+
+@pytest.mark.parametrize(
+    ("user", "error"),
+    [("", ValueError), ("a" * 257, ValueError), ("\ud800", ValueError), (7, TypeError),
+     (None, TypeError)],
+)  # fmt: skip
+def test_what_is_no_user(user: object, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        visit(lambda session: session.sign_in(user))  # type: ignore[arg-type]
+
+
+def test_a_cookie_of_before_there_were_users_is_read() -> None:
+    text = sign(f'{NOW} {NOW} {{"cart":[1]}}'.encode(), [KEY], "session session", NOW)
+    assert data_of(f"session={text}") == {"cart": [1]}
+    assert user_of(f"session={text}") is None
+    assert "set-cookie" not in visit(len, f"session={text}").headers
+
+
+def test_what_visitors_carry_cannot_be_revoked() -> None:
+    for sessions in (SESSIONS.revoke_all, lambda user: visit(lambda s: s.revoke_all(user))):
+        with pytest.raises(LocalError, match="cannot be revoked"):
+            sessions("ann")
+    cookie = pair_of(visit(put))
+    with pytest.raises(LocalError, match="cannot be revoked"):
+        visit(lambda session: session.revoke_all("ann"), cookie)
 
 
 def test_too_many_cookies_are_not_read() -> None:

@@ -656,11 +656,11 @@ def test_a_cookie_of_the_handlers_own_is_not_shared(said: str | None, sent: str)
     assert ask(app).headers["cache-control"] == sent
 
 
-def test_without_a_secret_there_is_no_session(errors: pytest.LogCaptureFixture) -> None:
-    app = App()
+def test_without_sessions_a_look_is_an_error(errors: pytest.LogCaptureFixture) -> None:
+    app = App(sessions=False)
     app.get("/")(lambda request: request.session["x"])
     assert ask(app).status_code == 500
-    assert "App(secret=...)" in errors.text
+    assert "sessions=False" in errors.text
 
 
 def test_sessions_are_for_https_unless_told(errors: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,10 @@
 """Sessions: what an application remembers of a visitor between requests, over HTTP that does not.
 
 Here the visitor carries it: JSON in a signed cookie, which the browser can read and cannot
-change. A session is opened when somebody looks at it and not before; a response that was made
-with a look at it is private, and says so to caches (RFC 9111 5.2.2). Its law: a session that
-cannot be kept safely is an error, never a cookie in the clear.
+change; rules/storedsessions.py keeps it on the server. A session is opened when somebody looks
+at it and not before; a response that was made with a look at it is private, and says so to
+caches (RFC 9111 5.2.2). Its law: a session that cannot be kept safely is an error, never a
+cookie in the clear.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from crlf.message.errors import BadSignature, LocalError, Malformed, TooLarge
 from crlf.message.fields.cookies import MAX_PAIR, SetCookie
 from crlf.message.grammar import parse_digits, split_list
 from crlf.message.headers import Headers
+from crlf.message.percent import decode_plus, encode_plus
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.session import Session
@@ -32,6 +34,9 @@ HOST_PREFIX: Final = "__Host-"  # browsers take it only with Secure, Path=/ and 
 
 # Of a URL's host, which has been checked: four numbers are an IPv4 address there.
 _LOOPBACK = pattern(r"127(?:\.[0-9]{1,3}){3}|(?:[a-z0-9_-]+\.)*+localhost|::1")
+
+_NONE_HERE = "no sessions here: the application was made with sessions=False"
+_VERSION: Final = b"v2"  # of what is signed: "v2 MADE SEEN USER DATA"; before it "MADE SEEN DATA"
 
 Secret = str | bytes | Sequence[str | bytes]
 
@@ -65,6 +70,40 @@ class Sessions(Protocol):
         JSON, StoreUnavailable.
         """
 
+    def revoke_all(self, user: str) -> int:
+        """End all sessions of a user, on all devices, and return how many. It may wait.
+
+        Raises LocalError where visitors carry their sessions themselves, StoreUnavailable.
+        """
+
+
+class NoSessions:
+    """What an application has that was made with sessions=False."""
+
+    __slots__ = ()
+
+    opens_slowly = False
+
+    def is_known(self, request: Request) -> bool:
+        """No."""
+        return False
+
+    def open(self, request: Request, now: float) -> Session:
+        """Raise RuntimeError."""
+        raise RuntimeError(_NONE_HERE)
+
+    def saves(self, session: Session, now: float) -> bool:
+        """No."""
+        return False
+
+    def close(self, session: Session, response: Response, now: float) -> Response:
+        """Raise RuntimeError."""
+        raise RuntimeError(_NONE_HERE)
+
+    def revoke_all(self, user: str) -> int:
+        """Raise RuntimeError."""
+        raise RuntimeError(_NONE_HERE)
+
 
 @frozen
 class SignedSessions:
@@ -89,7 +128,7 @@ class SignedSessions:
 
     def is_known(self, request: Request) -> bool:
         """Whether the request has a cookie of ours."""
-        return self._cookie_name(request) in request.cookies
+        return cookie_name(request, self.cookie, self.secure) in request.cookies
 
     def saves(self, session: Session, now: float) -> bool:
         """No: the visitor takes it along."""
@@ -102,16 +141,22 @@ class SignedSessions:
         session can be kept safely.
         """
         at = math.floor(now)
-        name = self._cookie_name(request)
+        name = cookie_name(request, self.cookie, self.secure)
         text = request.cookies.get(name)
         read = None if text is None else self._read(text, name, at)
-        return Session(name, {}, at, at) if read is None else read
+        return Session(name, {}, at, at, can_revoke=False) if read is None else read
 
     def _read(self, text: str, name: str, now: int) -> Session | None:
         try:
             payload = unsign(text, self.keys, _purpose(name), now, self.idle)
-            made, seen, saved = payload.split(b" ", 2)
+            version, _, rest = payload.partition(b" ")
+            if version == _VERSION:
+                made, seen, user, saved = rest.split(b" ", 3)
+            else:
+                user = b""
+                made, seen, saved = payload.split(b" ", 2)
             data = parse_json(saved)
+            who = decode_plus(user.decode("latin-1"))
             times = parse_digits(made.decode("latin-1")), parse_digits(seen.decode("latin-1"))
         except (BadSignature, Malformed, ValueError):
             return None
@@ -119,7 +164,9 @@ class SignedSessions:
             return None
         if now - times[0] >= self.lifetime or now - times[1] >= self.idle:
             return None
-        return Session(name, data, times[0], times[1], saved.decode())
+        return Session(
+            name, data, times[0], times[1], saved.decode(), who or None, can_revoke=False
+        )
 
     def close(self, session: Session, response: Response, now: float) -> Response:
         """Return the response that goes out after a look at the session.
@@ -134,15 +181,16 @@ class SignedSessions:
     def _cookie_for(self, session: Session, now: int) -> SetCookie | None:
         name, data = session.cookie, session.close()
         is_secure = name.startswith(HOST_PREFIX)
-        if not session:
+        if session.is_nobodys:
             if not session.saved:
                 return None
             return SetCookie(name, "", secure=is_secure, http_only=True).removal()
         is_aging = now - session.seen >= self.idle // 10
-        if data == session.saved and not session.is_rotated and not is_aging:
+        if not session.is_changed and not session.is_rotated and not is_aging:
             return None
         made = now if session.is_rotated else session.made
-        payload = f"{made:d} {now:d} {data}".encode()
+        user = encode_plus(session.user or "")
+        payload = b"%b %d %d %b %b" % (_VERSION, made, now, user.encode(), data.encode())
         try:
             text = sign(payload, self.keys, _purpose(name), now)
         except TooLarge:
@@ -156,34 +204,52 @@ class SignedSessions:
         max_age = max(1, min(self.idle, made + self.lifetime - now))
         return SetCookie(name, text, max_age=max_age, secure=is_secure, http_only=True)
 
-    def _cookie_name(self, request: Request) -> str:
-        """The cookie's name, which says whether it is secure: over TLS no other is looked at."""
-        url = request.url
-        if url.scheme == "https" or self.secure:
-            return HOST_PREFIX + self.cookie
-        is_inside = request.received_how.is_inside
-        if self.secure is None and not is_inside and not is_loopback(url.host):
-            raise LocalError(
-                "a session over plain HTTP, where anybody on the way could take it over: serve "
-                "HTTPS, or make the application with App(secure_cookies=True) when a proxy in "
-                "front does, or with secure_cookies=False to take the risk",
-                "RFC 6265bis 8.3",
-            )
-        return self.cookie
+    def revoke_all(self, user: str) -> int:
+        """Raise LocalError: nothing is stored that could be deleted."""
+        raise LocalError(
+            "sessions in signed cookies cannot be revoked: nothing is stored that could be "
+            "deleted; keep sessions on the server, which App() does"
+        )
+
+
+def cookie_name(request: Request, cookie: str, secure: bool | None) -> str:
+    """Name a session's cookie, which says whether it is secure: over TLS no other is looked at.
+
+    secure: as SignedSessions has it. Raises LocalError where none can be kept safely.
+    """
+    url = request.url
+    if url.scheme == "https" or secure:
+        return HOST_PREFIX + cookie
+    if secure is None and not request.received_how.is_inside and not is_loopback(url.host):
+        raise LocalError(
+            "a session over plain HTTP, where anybody on the way could take it over: serve "
+            "HTTPS, or make the application with App(secure_cookies=True) when a proxy in "
+            "front does, or with secure_cookies=False to take the risk",
+            "RFC 6265bis 8.3",
+        )
+    return cookie
+
+
+def check_lifetimes(idle: int, lifetime: int) -> None:
+    """Raise ValueError unless a session lasts."""
+    if idle <= 0 or lifetime <= 0:
+        raise ValueError("a session lasts longer than 0 seconds")
 
 
 class Opener:
     """Has a request's session from the first look at it to the end of the request.
 
+    It may be opened before: a session that is ready and that nobody looks at counts for nothing.
     now: gives seconds since 1970.
     """
 
-    __slots__ = ("_now", "_request", "_sessions", "session")
+    __slots__ = ("_is_lost", "_now", "_request", "_sessions", "session")
 
     def __init__(self, sessions: Sessions, request: Request, now: Callable[[], float]) -> None:
         self._sessions = sessions
         self._request = request
         self._now = now
+        self._is_lost = False  # it could not be kept, so it is not tried again
         self.session: Session | None = None
 
     def open(self) -> Session:
@@ -192,19 +258,36 @@ class Opener:
         return self.session
 
     @property
+    def _seen(self) -> Session | None:
+        """The session, if anybody looked at it: then the request has it."""
+        return None if self._request.extras.get("session") is None else self.session
+
+    @property
     def saves(self) -> bool:
         """Whether `keep` may wait."""
-        return self.session is not None and self._sessions.saves(self.session, self._now())
+        session = self._seen
+        if session is None or self._is_lost:
+            return False
+        try:
+            return self._sessions.saves(session, self._now())
+        except BaseException:
+            self._is_lost = True
+            raise
 
     def keep(self, response: Response) -> Response:
         """Return the response that goes out, with the session in it if it was looked at."""
-        if self.session is None:
-            return response
-        return self._sessions.close(self.session, response, self._now())
+        session = self._seen
+        if session is None or self._is_lost:
+            return self.drop(response)
+        try:
+            return self._sessions.close(session, response, self._now())
+        except BaseException:
+            self._is_lost = True
+            raise
 
     def drop(self, response: Response) -> Response:
         """The same for an answer that nobody foresaw: nothing that was changed is kept."""
-        if self.session is None:
+        if self._seen is None:
             return response
         return response.with_headers(private_headers(response.headers))
 
@@ -217,8 +300,7 @@ def signed_sessions(
     as_bytes = tuple(key.encode() if isinstance(key, str) else bytes(key) for key in keys)
     if not as_bytes or min(map(len, as_bytes)) < MIN_KEY:
         raise ValueError(f"a secret has {MIN_KEY} bytes at least, from secrets.token_hex()")
-    if idle <= 0 or lifetime <= 0:
-        raise ValueError("a session lasts longer than 0 seconds")
+    check_lifetimes(idle, lifetime)
     name = cookie.removeprefix(HOST_PREFIX)
     SetCookie(name, "")
     return SignedSessions(as_bytes, name, idle, lifetime, secure)

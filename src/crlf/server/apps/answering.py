@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, Literal, Protocol
 
+from crlf.flow.afterwards import line_of
 from crlf.flow.bodies import let_go, opened_in_thread
 from crlf.flow.intake import AS_SET, NOTHING, WHOLE, Intake
 from crlf.message.errors import (
@@ -59,7 +60,7 @@ class Site(Protocol):
     """What is served: an App, seen from here."""
 
     routes: Routes[Endpoint]
-    sessions: Sessions | None
+    sessions: Sessions
     debug: bool
 
     def scopes_at(self, path: str) -> tuple[Scope, ...]:
@@ -374,12 +375,10 @@ class _Service:
 
 
 def _log(request: Request, error: BaseException) -> None:
-    """Write an error and where it came from to the log, without the query, which has secrets."""
+    """Write an error to the log, and where it came from."""
     import logging  # a program that makes no mistakes may never need it
 
-    path = ascii(request.target.partition("?")[0][:200])[1:-1]
-    where = f"{ascii(request.method[:20])[1:-1]} {path}"
-    logging.getLogger(LOGGER).error("%s failed: %s", where, error, exc_info=error)
+    logging.getLogger(LOGGER).error("%s failed: %s", line_of(request), error, exc_info=error)
 
 
 def _is_from_here(request: Request) -> bool:

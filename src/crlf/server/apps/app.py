@@ -20,7 +20,7 @@ from crlf.message.url import Pairs, build_pairs
 from crlf.ports import InThread
 from crlf.rules.crosssite import guard_of
 from crlf.rules.routes import Pattern, Routes
-from crlf.rules.sessions import IDLE, LIFETIME, Secret, Sessions, signed_sessions
+from crlf.rules.sessions import IDLE, LIFETIME, Secret, Sessions
 from crlf.server.apps.answering import answering, intake_of
 from crlf.server.apps.answers import InFolder
 from crlf.server.apps.handlers import (
@@ -33,6 +33,7 @@ from crlf.server.apps.handlers import (
     name_of,
 )
 from crlf.server.apps.layers import Layer, around_layer, filter_layer
+from crlf.server.apps.sessions import SessionPlace, sessions_of
 from crlf.server.apps.templates import Templates
 from crlf.server.files.single import Folder, FolderOptions
 
@@ -60,6 +61,9 @@ class App:
     Jinja2's templates, or an Environment of it, or Templates. csrf: what pages of other sites
     send is refused; "token" asks for one where the browser does not say whose page it was; False
     takes everything. trusted_origins: other sites whose pages may send, "https://shop.example".
+    sessions: a path of an SQLite file, "valkey://host:port/0" (or redis, valkeys, rediss, unix),
+    a SessionStore, "cookie" for the one that the secret signs, False for none. By default the
+    cookie if there is a secret, and else a file in $STATE_DIRECTORY or .crlf, made when needed.
     """
 
     def __init__(
@@ -74,13 +78,12 @@ class App:
         templates: str | Path | Templates | object = None,
         csrf: bool | Literal["token"] = True,
         trusted_origins: Iterable[str] = (),
+        sessions: SessionPlace = None,
     ) -> None:
         self.debug = debug
-        self.sessions: Sessions | None = None
-        if secret is not None:
-            self.sessions = signed_sessions(
-                secret, session_cookie, session_idle, session_lifetime, secure_cookies
-            )
+        self.sessions: Sessions = sessions_of(
+            sessions, secret, session_cookie, session_idle, session_lifetime, secure_cookies
+        )
         self.scope = Scope(self)
         self.scope.guard = guard_of(csrf, trusted_origins)
         if templates is not None:
@@ -137,7 +140,7 @@ class App:
         """Let another application answer what is below a prefix, such as "/admin".
 
         Its routes, also those added later, become routes here, with its own error handlers
-        first. The session is the outer application's, if that has a secret.
+        first. The session is the outer application's, unless only the inner one was told where.
         """
         _check_prefix(prefix)
         if app is self or self._is_in(app):

@@ -27,6 +27,7 @@ from crlf.message.response import Response
 from crlf.rules.crosssite import DEFAULT
 from crlf.rules.sessions import Sessions
 from crlf.server.apps.answers import Refused, pending_in, response_of
+from crlf.server.apps.sessions import site_wide
 
 Handler = Callable[..., Any]  # of a request, and what its route gives by name
 H = TypeVar("H", bound=Handler)
@@ -125,9 +126,9 @@ class Endpoint:
     """What answers a route: a handler, and the applications that it belongs to.
 
     scopes: theirs, the innermost application's first. sessions: those of the outermost one that
-    has any. is_async: it waits by itself; otherwise it is run in a thread. guard: what refuses
-    strangers' pages, unless it is for them. layers: what stands around the handler, the
-    outermost first. looks: the handler is known to look at the session.
+    was told where to keep them. is_async: it waits by itself; otherwise it is run in a thread.
+    guard: what refuses strangers' pages, unless it is for them. layers: what stands around the
+    handler, the outermost first. looks: the handler is known to look at the session.
     """
 
     __slots__ = (
@@ -163,7 +164,8 @@ class Endpoint:
     def within(self, scope: Scope, sessions: Sessions | None) -> Endpoint:
         """The same, in one more application; the outer one's sessions are those of the site."""
         scopes = (*self.scopes, scope)
-        return Endpoint(self.handler, self.name, scopes, sessions or self.sessions, self.options)
+        shared = site_wide(self.sessions, sessions)
+        return Endpoint(self.handler, self.name, scopes, shared, self.options)
 
     def catcher(self, error: Exception, status_code: int) -> Handler | None:
         """Pick the handler for an error, of the innermost application that has one."""
