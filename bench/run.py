@@ -24,6 +24,7 @@ import download_rows
 import file_rows
 import host_rows
 import page_rows
+import route_rows
 import server_rows
 import start_rows
 import upload_rows
@@ -33,6 +34,7 @@ from peers import prepare, versions
 SECTIONS = {
     "servers": server_rows.report,
     "pages": page_rows.report,
+    "routes": route_rows.report,
     "files": file_rows.report,
     "clients": client_rows.report,
     "hosts": host_rows.report,
