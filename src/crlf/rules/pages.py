@@ -1,29 +1,30 @@
-"""Error pages: one status and one sentence, as a page for browsers and as text for the rest.
+"""Error pages: one status and one sentence, as a page for browsers, as JSON for who asks for it.
 
-What a program asked for without saying how is plain text; a page is for who prefers HTML. Its
-law: nothing in it can act. Every word is escaped, no style or script comes from elsewhere, and
-neither a path, nor a version, nor what the peer sent is shown, except as an error's own
-sentence has it. The pages of folders (server/files/listingpage.py) are made of the same.
+What a program asked for without saying how is plain text; a page is for who prefers HTML, and a
+problem (problems.py) for who prefers JSON. Its law: nothing in it can act. Every word is escaped,
+no style or script comes from elsewhere, and neither a path, nor a version, nor what the peer sent
+is shown, except as an error's own sentence has it. The pages of folders (server/files) are made
+of the same.
 """
 
 from __future__ import annotations
 
 from binascii import b2a_base64
+from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-from crlf.message.fields.negotiation import best_media_type
 from crlf.message.headers import EMPTY, Headers
 from crlf.message.response import Response
 from crlf.message.status import explain, reason_of
+from crlf.rules.problems import NO_MEMBERS, PROBLEM, build_problem, form_for
 
 NOSNIFF: Final = ("x-content-type-options", "nosniff")  # the declared type is the type
 
-_OFFERED: Final = ("text/plain", "text/html")  # of equals the first
-_ANYTHING: Final = (None, "", "*/*")
 _PLAIN: Final = Headers(
     [("content-type", "text/plain; charset=utf-8"), ("vary", "Accept"), NOSNIFF]
 )
+_PROBLEM: Final = Headers([("content-type", PROBLEM), ("vary", "Accept"), NOSNIFF])
 # One for all pages that we make. Text on each of its colours has a contrast of 4.5 to 1 (WCAG 2.2).
 STYLE: Final = """\
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #566072; --paper: #fff; --line: #d9dee6;
@@ -51,24 +52,29 @@ def error_response(
     *,
     headers: Headers = EMPTY,
     detail: str = "",
+    members: Mapping[str, object] = NO_MEMBERS,
 ) -> Response:
     """Build the answer that says what went wrong.
 
     sentence: one for people; the status code's own when empty. rule: as in "RFC 9112 3.2".
     accept: the request's Accept field. headers: further fields, such as Allow. detail: lines
-    for the program's author, never for strangers.
+    for the program's author, never for strangers. members: more for who reads it as JSON.
     """
     title = f"{status_code} {reason_of(status_code)}".rstrip(" ")
     if not sentence:
         sentence, _, meant = explain(status_code).rpartition(" [")
         rule = rule or meant.rstrip("]")
     sentence = sentence.removesuffix(f" [{rule}]")  # as an error's own ends; it is said below
-    wants_page = accept not in _ANYTHING and best_media_type(accept, _OFFERED) == "text/html"
-    if wants_page:
-        more = f"<p><small>{escape(rule)}</small></p>\n" if rule else ""
-        more += f'<pre tabindex="0">{escape(detail)}</pre>\n' if detail else ""
+    form = form_for(accept)
+    if form == "problem":
+        more = {**members, "traceback": detail.split("\n")} if detail else members
+        problem = build_problem(status_code, reason_of(status_code), sentence, rule, more)
+        return Response.quick(status_code, _PROBLEM.merged(headers), problem)
+    if form == "page":
+        below = f"<p><small>{escape(rule)}</small></p>\n" if rule else ""
+        below += f'<pre tabindex="0">{escape(detail)}</pre>\n' if detail else ""
         shown = escape(title)
-        main = f"<h1>{shown}</h1>\n<p>{escape(sentence)}</p>\n{more}"
+        main = f"<h1>{shown}</h1>\n<p>{escape(sentence)}</p>\n{below}"
         text = build_page(shown, f'<main class="notice">\n{main}</main>\n')
         fields = _html_fields()
     else:
