@@ -7,6 +7,8 @@ so that a test has a slow client, or one whose connection breaks after so many b
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from crlf.client.options import Application
 from crlf.flow.serve import Service
 from crlf.net.aio import from_threads, in_thread, monotonic, spawn, wall
@@ -15,6 +17,7 @@ from crlf.net.memory import AsyncMemoryNetwork, MemoryNetwork
 from crlf.net.memorystream import STRAIGHT, Shape
 from crlf.net.saving import Saving
 from crlf.net.spool import Spool
+from crlf.net.tasks import within
 from crlf.rules.deadlines import DEFAULT_PATIENCE, Patience
 
 
@@ -43,8 +46,10 @@ def memory_network(
 
     to_server, to_client: how bytes travel. patience: the server's, with this client.
     """
-    serve = service_for(app, patience).serve
-    return MemoryNetwork(serve, to_server=to_server, to_client=to_client)
+    service = service_for(app, patience)
+    return MemoryNetwork(
+        service.serve, to_server=to_server, to_client=to_client, finish=_finish(service)
+    )
 
 
 def async_memory_network(
@@ -58,5 +63,12 @@ def async_memory_network(
 
     to_server, to_client: how bytes travel. patience: the server's, with this client.
     """
-    serve = service_for(app, patience).serve
-    return AsyncMemoryNetwork(serve, to_server=to_server, to_client=to_client)
+    service = service_for(app, patience)
+    return AsyncMemoryNetwork(
+        service.serve, to_server=to_server, to_client=to_client, finish=_finish(service)
+    )
+
+
+def _finish(service: Service) -> Callable[[], Awaitable[object]]:
+    """Return what waits for work after answers, as long as a server that stops would."""
+    return lambda: within(service.patience.drain, service.afterwards.finish())

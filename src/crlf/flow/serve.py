@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import Final
 
+from crlf.flow.afterwards import Afterwards
 from crlf.flow.bodies import drain, let_go
 from crlf.flow.connection import PIECE
 from crlf.flow.line import UNREAD_MOST, Line, as_error, is_own, reason_of, refuse_misdirected
@@ -35,6 +36,7 @@ class Service(Terms):
 
     def _begin(self) -> None:
         self.visits: set[Visit] = set()
+        self.afterwards = Afterwards(self.in_thread, self.spawn, self.is_cancelled)
         self.closes_idle = False
         self._tidied_until = 0.0
         watch = self.watch
@@ -60,6 +62,7 @@ class Service(Terms):
 
     def follow(self, request: Request) -> None:
         """Begin what was to be done after a request's answer."""
+        self.afterwards.begin(request)
 
     def drain(self) -> None:
         """Let every connection end with its present or next answer; `close_idle` ends the idle."""
@@ -237,6 +240,8 @@ class Visit(Line):
                 if not is_own(fault, self.asking or has_left or response is not None, service):
                     raise
                 let_go(b"" if response is None else response.body)
+                if not (is_answered or response is None or request is None):
+                    service.follow(request)  # though nobody has read the answer
                 if has_left:
                     self.report(request, fault)
                     return

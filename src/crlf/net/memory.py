@@ -7,7 +7,7 @@ Each works as the machine's own does, for flows of its colour.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from crlf.net.aio import AioNetwork
 from crlf.net.blocking import BlockingNetwork
@@ -22,14 +22,17 @@ from crlf.ports import (
     TlsSettings,
 )
 
+Finish = Callable[[], Awaitable[object]]
+
 _GRACE = 0.25  # seconds that connections have to end by themselves when their network closes
 
 
 class _Servings:
     """The Tasks in which a network's service looks after its connections."""
 
-    def __init__(self, serve: Service) -> None:
+    def __init__(self, serve: Service, finish: Finish | None) -> None:
         self._serve = serve
+        self._finish = finish
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, loop: asyncio.AbstractEventLoop, stream: MemoryStream) -> None:
@@ -45,13 +48,15 @@ class _Servings:
             stream.close()
 
     async def finish(self) -> None:
-        """Wait a moment for the Tasks to end, then cancel what is left."""
+        """Wait a moment for the Tasks to end, cancel what is left, do what is to be done last."""
         if self._tasks:
             _, left = await asyncio.wait(set(self._tasks), timeout=_GRACE)
             for task in left:
                 task.cancel()
             if left:
                 await asyncio.wait(left)
+        if self._finish is not None:
+            await self._finish()
 
 
 class _OneService:
@@ -60,8 +65,10 @@ class _OneService:
     addresses: what names resolve to, where a test has put anything.
     """
 
-    def _lead_to(self, serve: Service, to_server: Shape, to_client: Shape) -> None:
-        self._servings = _Servings(serve)
+    def _lead_to(
+        self, serve: Service, to_server: Shape, to_client: Shape, finish: Finish | None
+    ) -> None:
+        self._servings = _Servings(serve, finish)
         self.to_server = to_server
         self.to_client = to_client
         self.addresses: dict[str, tuple[str, ...]] = {}
@@ -86,14 +93,20 @@ class _OneService:
 class AsyncMemoryNetwork(_OneService, AioNetwork):
     """A Network on the running loop; every address is one service, which runs beside its client.
 
-    to_server, to_client: how bytes travel on the connections made from now on.
+    to_server, to_client: how bytes travel on the connections made from now on. finish: what the
+    service still does, when its connections have ended.
     """
 
     def __init__(
-        self, serve: Service, *, to_server: Shape = STRAIGHT, to_client: Shape = STRAIGHT
+        self,
+        serve: Service,
+        *,
+        to_server: Shape = STRAIGHT,
+        to_client: Shape = STRAIGHT,
+        finish: Finish | None = None,
     ) -> None:
         AioNetwork.__init__(self)
-        self._lead_to(serve, to_server, to_client)
+        self._lead_to(serve, to_server, to_client, finish)
 
     async def connect(
         self,
@@ -118,13 +131,19 @@ class MemoryNetwork(_OneService, BlockingNetwork):
 
     The loop runs only while a flow waits here, in the flow's thread, so what happens when is
     the same every time. `def` handlers run in the loop's thread pool. to_server, to_client:
-    how bytes travel on the connections made from now on.
+    how bytes travel on the connections made from now on. finish: what the service still does,
+    when its connections have ended.
     """
 
     def __init__(
-        self, serve: Service, *, to_server: Shape = STRAIGHT, to_client: Shape = STRAIGHT
+        self,
+        serve: Service,
+        *,
+        to_server: Shape = STRAIGHT,
+        to_client: Shape = STRAIGHT,
+        finish: Finish | None = None,
     ) -> None:
-        self._lead_to(serve, to_server, to_client)
+        self._lead_to(serve, to_server, to_client, finish)
         self._loop = PrivateLoop()
 
     async def connect(

@@ -60,6 +60,18 @@ class _Things:
             self.next = asyncio.ensure_future(_next_of(self._there))
 
 
+async def within(seconds: float, flow: Awaitable[object]) -> bool:
+    """Wait for a flow, and cancel it after so many seconds; tell whether it came to its end."""
+    import asyncio
+
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            await flow
+    except TimeoutError:
+        return False
+    return True
+
+
 async def _next_of(things: AsyncIterator[T]) -> T:
     return await things.__anext__()
 

@@ -26,6 +26,7 @@ from crlf.net.interrupt import Interrupt, is_cancelled
 from crlf.net.listening import Doors, doors_of, open_doors, url_of
 from crlf.net.saving import Saving
 from crlf.net.spool import Spool
+from crlf.net.tasks import within
 from crlf.net.workpool import WorkPool
 from crlf.ports import Stream
 from crlf.rules.deadlines import Patience
@@ -330,7 +331,9 @@ class Server:
         while service.has_idle and monotonic() < give_up:
             await asyncio.sleep(_STEP)
         service.close_idle()
+        give_up = monotonic() + self.settings.patience.drain
         await listeners[0].finish(self.settings.patience.drain)
+        await within(give_up - monotonic(), service.afterwards.finish())
         for listener in listeners[1:]:
             await listener.finish(0.0)
         await self._let_go()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
+from crlf.flow.afterwards import Afterwards
 from crlf.flow.bodies import PartSource, let_go, read_whole, refuse_over, send_body
 from crlf.flow.forms import is_form_data, read_form
 from crlf.flow.intake import AS_SET, WHOLE, AskIntake
@@ -24,11 +25,14 @@ from crlf.message.percent import percent_encode
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.message.target import parse_target
-from crlf.net.aio import from_threads, in_thread, wall
+from crlf.net.aio import from_threads, in_thread, spawn, wall
 from crlf.net.draining import Drain
+from crlf.net.interrupt import is_cancelled
 from crlf.net.saving import Saving
 from crlf.net.spool import Spool
+from crlf.net.tasks import within
 from crlf.ports import InThread
+from crlf.rules.deadlines import DEFAULT_PATIENCE
 from crlf.rules.pages import error_response
 from crlf.wire.limits import SERVER_LIMITS, Limits
 from crlf.wire.multipart import MultipartLimits
@@ -63,6 +67,7 @@ class AsgiFace:
         self._answer: Callable[[Request], Awaitable[Response]] | None = None
         self._spool = Spool()
         self._draining = Drain()
+        self._afterwards = Afterwards(in_thread, spawn, is_cancelled)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what a scope stands for: a request, or the life of the application."""
@@ -91,6 +96,7 @@ class AsgiFace:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._draining.begin()
+        await within(DEFAULT_PATIENCE.drain, self._afterwards.finish())
         if finish is not None:
             await finish()
         await send({"type": "lifespan.shutdown.complete"})
@@ -110,7 +116,11 @@ class AsgiFace:
                 response = _refusal(fault, request)
             except ReadFailed:
                 return  # nobody is there to be answered
-            await _say(response, scope, send)
+            try:
+                await _say(response, scope, send)
+            finally:
+                if request is not None:
+                    self._afterwards.begin(request)  # though nobody may have read the answer
         finally:
             _let_go_of_files(request)
 
