@@ -88,11 +88,7 @@ class Session(dict[str, Any]):
         else gets. user: at most 256 characters; a name or number that never changes is best.
         """
         self._still_open()
-        if not isinstance(user, str):
-            raise TypeError(f"a user is text, not {type(user).__name__}: str(number) is")
-        if not 0 < len(user) <= MAX_USER:
-            raise ValueError(f"a user has 1 to {MAX_USER} characters")
-        user.encode()  # a lone surrogate could not be stored
+        check_user(user)
         if (self._user or self._ended) not in (None, user):
             self.clear()
         self._user, self._ended = user, None
@@ -133,6 +129,7 @@ class Session(dict[str, Any]):
                 "a session in a signed cookie cannot be revoked: nothing is stored that could be "
                 "deleted; keep sessions on the server, which App() does",
             )
+        check_user(user)
         self.revoked.append(user)
         if self._user == user:
             self._user, self._ended = None, user
@@ -309,6 +306,15 @@ class _Absent:
 
 
 ABSENT: Final = _Absent()
+
+
+def check_user(user: object) -> None:
+    """Raise TypeError, ValueError for what cannot be a user."""
+    if not isinstance(user, str):
+        raise TypeError(f"a user is text, not {type(user).__name__}: str(number) is")
+    if not 0 < len(user) <= MAX_USER:
+        raise ValueError(f"a user has 1 to {MAX_USER} characters")
+    user.encode()  # a lone surrogate could not be stored
 
 
 def as_json(data: dict[str, Any]) -> str:

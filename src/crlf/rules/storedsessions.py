@@ -17,7 +17,7 @@ from crlf.message.errors import LocalError, Malformed, StoreUnavailable
 from crlf.message.fields.cookies import SetCookie
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.message.session import NOBODY, Session
+from crlf.message.session import NOBODY, Session, check_user
 from crlf.patterns import pattern
 from crlf.rules.merging import merged
 from crlf.rules.sessions import (
@@ -123,6 +123,7 @@ class StoredSessions:
 
     def revoke_all(self, user: str) -> int:
         """End all sessions of a user at once, and return how many. Raises StoreUnavailable."""
+        check_user(user)
         return self.store.delete_all_of(user)
 
     def ends(self, record: Record) -> int:
