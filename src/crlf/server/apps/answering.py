@@ -16,26 +16,20 @@ from crlf.flow.afterwards import line_of
 from crlf.flow.bodies import let_go, opened_in_thread
 from crlf.flow.intake import AS_SET, NOTHING, WHOLE, Intake
 from crlf.message.errors import (
-    BadUrl,
     CrlfError,
-    Malformed,
-    RemoteError,
-    StoreUnavailable,
-    TimedOut,
-    TooLarge,
 )
-from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.session import Session
 from crlf.ports import InThread
 from crlf.rules.compressing import with_vary
 from crlf.rules.crosssite import CrossSite
-from crlf.rules.pages import NOSNIFF, error_response
+from crlf.rules.pages import NOSNIFF
 from crlf.rules.routes import METHODS, NO_VALUES, Found, Missed, Routes
-from crlf.rules.sessions import Opener, Sessions, is_loopback, without_shared_caching
+from crlf.rules.sessions import Opener, Sessions, without_shared_caching
 from crlf.server.apps.answers import InFolder, Refused, pending_in, response_of
 from crlf.server.apps.csrftokens import token_fault
+from crlf.server.apps.errorpages import page_of, with_its_fields
 from crlf.server.apps.handlers import (
     Endpoint,
     Handler,
@@ -345,33 +339,12 @@ class _Service:
             work = partial(call, catcher, status_code, request, error)
             result = await opened_in_thread(self._in_thread, work)
         response = await self.response_of(result, request, name_of(catcher), status_code)
+        response = with_its_fields(error, response)
         sets_cookie = response.headers.first("set-cookie") is not None
         return without_shared_caching(response) if sets_cookie else response
 
     def _page(self, request: Request, error: Exception, status_code: int) -> Response:
-        accept = request.headers.get("accept")
-        if isinstance(error, Refused):
-            return error_response(status_code, error.reason, "", accept, headers=error.headers)
-        if isinstance(error, StoreUnavailable):
-            return error_response(
-                503,
-                "What remembers visitors is out of order for a moment.",
-                "",
-                accept,
-                headers=Headers([("retry-after", "5")]),
-            )
-        if status_code == 408 and isinstance(error, TimedOut):
-            late = "The request did not arrive in time."
-            return error_response(408, late, "RFC 9110 15.5.9", accept)
-        if status_code != 500 and isinstance(error, Malformed | RemoteError | TooLarge):
-            sentence = error.brief if isinstance(error, TooLarge) else error.reason
-            return error_response(status_code, sentence, error.rule, accept)
-        detail = ""
-        if self._site.debug and _is_from_here(request):
-            import traceback  # only an error page needs it
-
-            detail = "".join(traceback.format_exception(error))
-        return error_response(status_code, accept=accept, detail=detail)
+        return page_of(request, error, status_code, debug=self._site.debug)
 
 
 def _log(request: Request, error: BaseException) -> None:
@@ -379,16 +352,3 @@ def _log(request: Request, error: BaseException) -> None:
     import logging  # a program that makes no mistakes may never need it
 
     logging.getLogger(LOGGER).error("%s failed: %s", line_of(request), error, exc_info=error)
-
-
-def _is_from_here(request: Request) -> bool:
-    """Tell whether a request comes from this machine and is for it, so may see its insides."""
-    try:
-        peer = request.peer
-        if peer is None:
-            is_near = request.received_how.is_inside
-        else:
-            is_near = is_loopback(peer[0])
-        return is_near and is_loopback(request.url.host)
-    except BadUrl:
-        return False

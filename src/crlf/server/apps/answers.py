@@ -23,6 +23,7 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.url import URL
 from crlf.rules.pages import NOSNIFF
+from crlf.rules.problems import check_members
 from crlf.server.files.single import Folder, file_response
 from crlf.values import frozen
 
@@ -49,16 +50,25 @@ class Refused(Exception):
     """Raise it to answer with an error: `raise Refused(404, "There is no such part.")`.
 
     The answer is the application's handler for that status, or a page with the reason, which
-    is one sentence for people.
+    is one sentence for people. problem: more for programs that read it as JSON (RFC 9457), as in
+    problem={"left": 3}; "type", "title" and "instance" may be among it.
 
     Raises ValueError for a status that is no error, or that needs a field which is not there.
     """
 
-    def __init__(self, status_code: int, reason: str = "", headers: Fields | None = None) -> None:
+    def __init__(
+        self,
+        status_code: int,
+        reason: str = "",
+        headers: Fields | None = None,
+        *,
+        problem: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(status_code, reason)
         self.status_code = status_code
         self.reason = reason
         self.headers = Headers(headers)
+        self.problem = check_members(problem)
         if not 400 <= status_code <= 599:
             raise ValueError(f"{status_code} refuses nothing: that is 400 to 599")
         needed = MUST_HAVE.get(status_code)

@@ -15,6 +15,7 @@ from typing import Any, Final, TypedDict, TypeVar
 from crlf.message.body import IterableBody
 from crlf.message.errors import (
     BadParameter,
+    CrlfError,
     Malformed,
     RemoteError,
     StoreUnavailable,
@@ -34,6 +35,7 @@ H = TypeVar("H", bound=Handler)
 Send = Callable[[Request], Awaitable[Response]]
 Guard = Callable[[Request], str]  # why a request is refused; "" when it is not
 
+_OF_MANY: Final = (Refused, CrlfError)
 # Where in crlf an error came from: the visitor's message was read ...
 _READING: Final = ("crlf.message.request", "crlf.message.params")
 # ... or one of our own was made, which is never the visitor's fault.
@@ -68,11 +70,14 @@ class Catchers:
             raise TypeError(f"on_error takes a status or an exception, not {what!r}")
 
     def find(self, error: Exception, status_code: int) -> Handler | None:
-        """Pick the handler for an error: by its closest class, then by the status.
+        """Pick the handler for an error: by its class, by its status, by a class of many.
 
-        A handler for Exception is meant for what nobody expected, so it is not asked about 404.
+        A status is more exact than Refused and CrlfError, which have many. A handler for
+        Exception is meant for what nobody expected, so it is not asked about 404.
         """
         for kind in type(error).__mro__:
+            if kind in _OF_MANY and status_code in self.by_status:
+                break
             if kind is Exception and status_code != 500:
                 break
             if kind in self.by_kind:
