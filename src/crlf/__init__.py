@@ -43,6 +43,7 @@ HOMES = {
     "crlf.rules.tracing": ("Step",),
     "crlf.server.apps.answers": ("Refused", "file", "html", "json", "redirect", "text"),
     "crlf.server.apps.app": ("App",),
+    "crlf.server.apps.events": ("events",),
     "crlf.server.apps.templates": ("Templates", "render", "template"),
     "crlf.server.serving": ("Server",),
     "crlf.server.starting": ("running", "serve"),

@@ -73,6 +73,7 @@ from crlf.server.apps.answers import json as json
 from crlf.server.apps.answers import redirect as redirect
 from crlf.server.apps.answers import text as text
 from crlf.server.apps.app import App as App
+from crlf.server.apps.events import events as events
 from crlf.server.apps.templates import Templates as Templates
 from crlf.server.apps.templates import render as render
 from crlf.server.apps.templates import template as template
@@ -147,6 +148,7 @@ __all__ = [
     "answering",
     "build_event",
     "delete",
+    "events",
     "file",
     "get",
     "head",

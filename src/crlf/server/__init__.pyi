@@ -10,6 +10,8 @@ from crlf.server.apps.answers import redirect as redirect
 from crlf.server.apps.answers import stream as stream
 from crlf.server.apps.answers import text as text
 from crlf.server.apps.app import App as App
+from crlf.server.apps.events import EventsAnswer as EventsAnswer
+from crlf.server.apps.events import events as events
 from crlf.server.apps.handlers import Handler as Handler
 from crlf.server.apps.handlers import Send as Send
 from crlf.server.apps.templates import Templates as Templates
@@ -29,6 +31,7 @@ __all__ = [
     "App",
     "Application",
     "AsgiApplication",
+    "EventsAnswer",
     "FileAnswer",
     "Folder",
     "FolderSettings",
@@ -40,6 +43,7 @@ __all__ = [
     "ServerSettings",
     "Templates",
     "WsgiApplication",
+    "events",
     "file",
     "html",
     "is_local",

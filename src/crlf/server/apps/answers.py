@@ -91,7 +91,7 @@ def json(value: object, status_code: int = 200, headers: Fields | None = None) -
 
     Raises TypeError for anything else, and ValueError for numbers that JSON has not.
     """
-    return Response.quick(status_code, _with(JSON, headers), _json_writer()(value).encode())
+    return Response.quick(status_code, _with(JSON, headers), json_text(value).encode())
 
 
 def redirect(
@@ -209,7 +209,7 @@ def response_of(
         return html(result, status_code)
     if isinstance(result, bytes | bytearray):
         return Response.quick(status_code, OCTETS, bytes(result))
-    if isinstance(result, dict | list) or _is_record(result):
+    if is_data(result):
         return json(result, status_code)
     if isinstance(result, tuple) and len(result) in (2, 3) and not isinstance(result[0], Response):
         content, code, *fields = result
@@ -234,8 +234,16 @@ def _with(headers: Headers, more: Fields | None = None) -> Headers:
     return headers.merged(more if isinstance(more, Headers) else Headers(more or EMPTY))
 
 
-def _is_record(value: object) -> bool:
+def is_data(value: object) -> bool:
+    """Tell whether a value becomes JSON by itself: a dict, a list, a dataclass."""
+    if isinstance(value, dict | list):
+        return True
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def json_text(value: object) -> str:
+    """Write a value as JSON, in one line. Raises TypeError and ValueError, as `json` does."""
+    return _json_writer()(value)
 
 
 @cache
