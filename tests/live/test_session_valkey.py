@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import threading
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 import trustme
 from tests.live.valkeyserver import NEEDED, StoreServer, behind_tls, store_server
+from tests.server.session_shops import SessionStories
+from tests.server.session_visitors import Shop, increments_at_once, putting
 
 from crlf.message.errors import LocalError, StoreUnavailable
 from crlf.net import sessionvalkey
@@ -26,6 +29,20 @@ pytestmark = [pytest.mark.live, pytest.mark.needs(NEEDED, "python:valkey")]
 NOW = 1_800_000_000  # no store is asked what time it is
 ENDS = NOW + 1000
 ONE = Record('{"n":1}', None, NOW, NOW, 1)
+
+
+class TestStories(SessionStories):
+    """What holds of sessions wherever they are kept."""
+
+    @pytest.fixture(params=["def", "async def"])
+    def shop(self, request: pytest.FixtureRequest, store: ValkeyStore) -> Shop:
+        return Shop(store, waits=request.param == "async def")
+
+    def test_200_increments_on_a_loop_are_200(self, shop: Shop) -> None:
+        with shop.browser() as ann:
+            ann.do(putting(n=0))
+            asyncio.run(increments_at_once(shop, f"session={ann.id}", 200))
+            assert ann.data == {"n": 200}
 
 
 def signed_in(user: str | None, version: int = 1, data: str = "{}") -> Record:
@@ -278,6 +295,7 @@ GOOD = f"crlf1 1 {NOW} {NOW} {ENDS} -\nnull\n{{}}".encode()
         GOOD.replace(b"{}", "{}".encode("utf-16")),
         GOOD.replace(b"{}", b'{"a":' + b"[" * 100_000),
         GOOD.replace(b"{}", b'{"a":"' + b"x" * MAX_RECORD + b'"}'),
+        GOOD + b" " * MAX_RECORD,
     ],
     ids=lambda value: repr(value[:24]),
 )
