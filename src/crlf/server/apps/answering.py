@@ -127,11 +127,11 @@ def intake_of(site: Site, request: Request) -> Intake:
 class _Service:
     """A site while it is served."""
 
-    __slots__ = ("_in_thread", "_now", "_site")
+    __slots__ = ("_now", "_site", "in_thread")
 
     def __init__(self, site: Site, in_thread: InThread, now: Callable[[], float]) -> None:
         self._site = site
-        self._in_thread = in_thread
+        self.in_thread = in_thread
         self._now = now
 
     async def response_of(
@@ -141,14 +141,14 @@ class _Service:
         if hasattr(result, "__await__"):  # from a `def` around an `async def`
             result = await result
         if isinstance(result, InFolder):
-            response = await result.folder.answer(request, result.subpath, self._in_thread)
+            response = await result.folder.answer(request, result.subpath, self.in_thread)
             if response.status_code == 404 and 404 not in result.folder.errors:
                 raise Refused(404)  # so that the program's own page is shown
             return response
         pending = pending_in(result)
         if pending is not None and pending.waits:
             work = partial(response_of, result, name, status_code, request)
-            return await opened_in_thread(self._in_thread, work)
+            return await opened_in_thread(self.in_thread, work)
         return response_of(result, name, status_code, request)
 
     # -- what stands before a handler
@@ -161,7 +161,7 @@ class _Service:
             is_here = not endpoint.options.get("streams")
             check = partial(token_fault, request, guard, reads_form=is_here)
             waits_for = endpoint.sessions is not None and endpoint.sessions.opens_slowly
-            why = await self._in_thread(check) if waits_for else check()
+            why = await self.in_thread(check) if waits_for else check()
         if why:
             raise Refused(403, why)
 
@@ -169,7 +169,7 @@ class _Service:
         self, request: Request, endpoint: Endpoint, values: Mapping[str, object]
     ) -> Response:
         """Answer by way of filters and what stands around. Never raises an Exception."""
-        return await Passage(self, endpoint, values, self._in_thread).answer(request)
+        return await Passage(self, endpoint, values, self.in_thread).answer(request)
 
     async def handled(
         self, request: Request, endpoint: Endpoint, values: Mapping[str, object]
@@ -180,7 +180,7 @@ class _Service:
                 result = await endpoint.handler(request, **values)
             else:
                 work = partial(call, endpoint.handler, 200, request, **values)
-                result = await opened_in_thread(self._in_thread, work)
+                result = await opened_in_thread(self.in_thread, work)
             return await self.response_of(result, request, endpoint.name)
         except Exception as error:
             return await self.excused(request, error, endpoint)
@@ -217,7 +217,7 @@ class _Service:
         sessions = endpoint.sessions
         try:
             if sessions is not None and sessions.is_known(request):
-                await self._in_thread(self._opener(request).open)
+                await self.in_thread(self._opener(request).open)
         except Exception as failure:
             request.extras["session_failure"] = failure
 
@@ -232,7 +232,7 @@ class _Service:
             opener = request.extras.get("opener")
             if isinstance(opener, Opener):
                 keep = partial(opener.keep, response)
-                response = await self._in_thread(keep) if opener.saves else keep()
+                response = await self.in_thread(keep) if opener.saves else keep()
         except BaseException:
             let_go(response.body)
             raise
@@ -337,7 +337,7 @@ class _Service:
             result = await catcher(request, error)
         else:
             work = partial(call, catcher, status_code, request, error)
-            result = await opened_in_thread(self._in_thread, work)
+            result = await opened_in_thread(self.in_thread, work)
         response = await self.response_of(result, request, name_of(catcher), status_code)
         response = with_its_fields(error, response)
         sets_cookie = response.headers.first("set-cookie") is not None
