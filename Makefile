@@ -1,5 +1,5 @@
 # Every target sets itself up: a fresh machine needs Python 3.11 or newer and make, no compiler.
-#   make demo        the example store, walked through with crlf's own client
+#   make demo        the example store, walked through with crlf's own client (APP=webmail: the mail)
 #   make test        all fast tests
 #   make check       what CI runs, in its order: format, lint, types, laws, tests
 #   make bench       crlf beside its peers
@@ -10,6 +10,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY = $(VENV)/bin/python
+APP ?= store
 PIP = $(PY) -m pip install -qq --disable-pip-version-check --prefer-binary
 
 .DEFAULT_GOAL := help
@@ -18,8 +19,8 @@ PIP = $(PY) -m pip install -qq --disable-pip-version-check --prefer-binary
 help:
 	@sed -n 's/^#   //p' Makefile
 
-demo: $(VENV)/.crlf
-	@$(PY) examples/store/demo.py
+demo: $(VENV)/.examples
+	@$(PY) examples/$(APP)/demo.py
 
 test: $(VENV)/.dev
 	$(PY) -m pytest
@@ -62,10 +63,15 @@ $(VENV)/.crlf: pyproject.toml | $(VENV)/bin/python
 	@$(PIP) -e .
 	@touch $@
 
+$(VENV)/.examples: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing crlf and what its examples need"
+	@$(PIP) -e '.[examples]'
+	@touch $(VENV)/.crlf $@
+
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing crlf and what its tests need"
 	@$(PIP) -e '.[dev]'
-	@touch $(VENV)/.crlf $@
+	@touch $(VENV)/.crlf $(VENV)/.examples $@
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing crlf and what its documentation needs"

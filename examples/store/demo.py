@@ -145,8 +145,10 @@ def walk(visit: Visit) -> None:
         ("A page, saved to a file", save_a_page),
         ("Data in the URL: a part number, a zip code", ask_with_data),
         ("A session: the cart grows over three requests", fill_the_cart),
+        ("An account: the session gets another number, the cart stays", sign_up),
         ("A form, sent with POST and answered with a redirect", order),
         ("An upload: a photo in a part of its own", send_a_photo),
+        ("Twelve buyers at once, and three pieces left", buy_the_last),
         ("The same protocol from a bare socket", ask_by_hand),
     )
     for number, (name, step) in enumerate(steps, 1):
@@ -188,24 +190,50 @@ def fill_the_cart(visit: Visit) -> None:
         say(f"  the cart holds {held} now\n")
 
 
+def sign_up(visit: Visit) -> None:
+    url, client, wire = visit
+    before = client.cookies.get("session")
+    form = {"name": "Tim", "email": "tim@example.org", "password": "a horse, a battery, a staple"}
+    page = client.post(f"{url}signup", data=form, follow_redirects=True)
+    expect(page, 200, "Welcome, Tim.")
+    show_exchange(wire.take()[0])
+    if client.cookies.get("session") in (None, before):
+        raise Failed("the session has the number that it had before Tim signed in")
+    expect(client.get(f"{url}cart"), 200, "6 in the cart, signed in")
+    wire.take()
+    say("  whoever knew the old number knows nothing now; the cart still holds 6\n")
+
+
 def order(visit: Visit) -> None:
+    url, client, wire = visit
+    ticket = re.search(r'name="ticket" value="([0-9a-f]+)"', client.get(f"{url}order").text)
+    if ticket is None:
+        raise Failed("the order form has no ticket")
+    wire.take()
     form = {
+        "ticket": ticket[1],
         "name": "Tim",
         "address": "2310 Centennial Road\nSalina, Kansas",
         "zip": "67401",
         "note": "For the course. Please wrap it well & send it soon.",
     }
-    page = visit.client.post(f"{visit.url}order", data=form, follow_redirects=True)
+    page = client.post(f"{url}order", data=form, follow_redirects=True)
     expect(page, 200, "Thank you, Tim.")
-    posted, shown = visit.wire.take()
+    posted, shown = wire.take()
     show_exchange(posted)
     show_exchange(shown, "<h1>")
+    again = client.post(f"{url}order", data=form, follow_redirects=True)
+    history = expect(client.get(f"{url}account"), 200, "4 × Ball bearing").text
+    if again.url != page.url or history.count("/order/") != 1:
+        raise Failed("an order that was sent twice was made twice")
+    wire.take()
+    say("  sent once more, with the same ticket: still one order, in Tim's account\n")
 
 
 def send_a_photo(visit: Visit) -> None:
     url, client, wire = visit
     photo = ("clock.png", drawn_photo(), "image/png")
-    form = {"caption": "A clock", "maker": "Tim"}
+    form = {"caption": "A clock"}
     sent = client.post(f"{url}projects", data=form, files={"photo": photo}, follow_redirects=True)
     page = expect(sent, 200, "A clock")
     show_exchange(wire.take()[0])
@@ -213,6 +241,28 @@ def send_a_photo(visit: Visit) -> None:
     if expect(shown, 200).content != photo[1]:
         raise Failed("the photo that came back is not the one that was sent")
     say(f"  and it came back the same, {len(shown.content):,} bytes of {photo[2]}\n")
+
+
+def buy_the_last(visit: Visit) -> None:
+    """Let each of twelve clients order a part of which there are three; the database decides."""
+    form = {"name": "Somebody quick", "address": "Salina", "zip": "67401"}
+    codes: list[int] = []
+
+    def buy() -> None:
+        with Client() as client:
+            client.post(f"{visit.url}cart", data={"number": 9, "quantity": 1})
+            codes.append(client.post(f"{visit.url}order", data=form).status_code)
+
+    buyers = [threading.Thread(target=buy) for _ in range(12)]
+    for buyer in buyers:
+        buyer.start()
+    for buyer in buyers:
+        buyer.join()
+    if sorted(codes) != [303] * 3 + [409] * 9:
+        raise Failed(f"twelve buyers of three pieces got {sorted(codes)}")
+    page = expect(visit.client.get(f"{visit.url}part/9"), 200, "sold out")
+    show_exchange(visit.wire.take()[-1], "sold out")
+    say(f"  3 orders, 9 times “somebody was quicker”, and {page.url.path} is sold out\n")
 
 
 def ask_by_hand(visit: Visit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.examples.storefront import store, visitor, visitors
 from tests.live.browsing import browser, driver
 
-__all__ = ["browser", "driver"]
+__all__ = ["browser", "driver", "store", "visitor", "visitors"]

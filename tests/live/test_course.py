@@ -10,10 +10,8 @@ From a bare Python socket that takes 1024 bytes at a time and saves what it gets
 
 from __future__ import annotations
 
-import importlib
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
@@ -22,7 +20,6 @@ from types import ModuleType
 import pytest
 
 from crlf import running
-from crlf.net.loops import new_loop
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "examples/store/static/index.html"
@@ -33,17 +30,6 @@ OPTIONAL = (
     "User-Agent: Python\r\n",
 )
 CHOICES = ["", *OPTIONAL, "".join(OPTIONAL), *("".join(pair) for pair in combinations(OPTIONAL, 2))]
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The store's application, with a folder of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORE_DATA", str(tmp_path_factory.mktemp("store")))
-        patch.syspath_prepend(ROOT)
-        patch.delitem(sys.modules, "examples.store.app", raising=False)
-        new_loop().close()  # uvloop's first one in a process keeps a pipe for ever
-        yield importlib.import_module("examples.store.app")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Photos that customers send: judged by their bytes, kept under names of our own.
+"""Photos that members send: judged by their bytes, kept under names of our own.
 
 What a file says of itself, its name and its type, decides nothing here. Its law: what is kept
 is a picture by its first bytes, in a folder of its own, under a name that the sender could not
@@ -12,7 +12,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
-from crlf import file
 from crlf.message.uploads import Upload
 
 MOST: Final = 8 * 1024 * 1024  # bytes of one photo; a phone's are 2 to 6 MB
@@ -23,7 +22,7 @@ PICTURES: Final = (
     (re.compile(rb"GIF8[79]a"), "gif"),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "webp"),
 )
-_NAME = re.compile(r"[0-9a-f]{24}-(png|jpg|gif|webp)")
+_NAME = re.compile(r"[0-9a-f]{24}-(?:png|jpg|gif|webp)")
 
 
 class NoPicture(ValueError):
@@ -49,12 +48,10 @@ class Photos:
         upload.save(self._path(name), exclusive=True)
         return name
 
-    def show(self, name: str) -> object:
-        """Answer with a photo, or None for a name that is none of ours."""
-        found = _NAME.fullmatch(name)
-        if found is None or not self._path(name).is_file():
-            return None
-        return file(self._path(name), download_name=f"project.{found[1]}")
+    def find(self, name: str) -> Path | None:
+        """Find a photo's file; None for a name that is none of ours."""
+        path = self._path(name)
+        return path if _NAME.fullmatch(name) and path.is_file() else None
 
     def drop(self, name: str) -> None:
         """Delete a photo, if it is there."""

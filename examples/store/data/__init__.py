@@ -1,0 +1,1 @@
+"""What the store knows and remembers. Nothing here has heard of requests and pages."""

@@ -1,0 +1,1 @@
+"""What the store answers: each file registers its handlers when it is imported."""
