@@ -232,8 +232,11 @@ class Saving(Protocol):
     def size(self) -> int: ...
     @property
     def sha256(self) -> str: ...
-    def write(self, pieces: Sequence[bytes]) -> None:
+    def write(self, pieces: Sequence[bytes | bytearray]) -> None:
         """Add some content. Raises TooLarge (507), OSError."""
+
+    def digest(self, pieces: Sequence[bytes | bytearray]) -> None:
+        """Count and digest the same content, in the same order; in another thread, if need be."""
 
     def keep(self) -> None:
         """Give the file its name: all of it is there. Raises FileExistsError, OSError."""

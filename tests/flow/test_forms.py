@@ -15,7 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crlf.flow.forms import BATCH, is_form_data, read_form
+from crlf.flow.batches import BATCH
+from crlf.flow.forms import is_form_data, read_form
 from crlf.flow.run import run_sync
 from crlf.message.errors import ReadFailed, ReadTimeout, RemoteError, TooLarge
 from crlf.message.headers import Headers

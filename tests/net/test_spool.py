@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from crlf.flow.forms import BATCH, read_form
+from crlf.flow.batches import BATCH
+from crlf.flow.forms import read_form
 from crlf.flow.run import run_sync
 from crlf.message.errors import TooLarge
 from crlf.message.headers import Headers

@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from crlf.flow.batches import BATCH, Batch, Behind
 from crlf.flow.bodies import Lent
-from crlf.flow.forms import BATCH, boundary_of, is_form_data
+from crlf.flow.forms import boundary_of, is_form_data
+from crlf.flow.terms import Spawn
 from crlf.message.errors import Malformed, RemoteError, TooLarge
 from crlf.message.fields.disposition import safe_name
 from crlf.message.formparts import READ_MOST
@@ -34,8 +36,6 @@ from crlf.wire.multipart import (
 T = TypeVar("T")
 P = TypeVar("P", bound=str | PathLike[str])
 
-_MOST_PIECES: Final = 4096  # gathered for one write, however small they are
-
 
 class Source(Protocol):
     """Content on its way in, as StreamedContent is it."""
@@ -43,6 +43,7 @@ class Source(Protocol):
     headers: Headers
     limits: MultipartLimits
     in_thread: InThread
+    spawn: Spawn | None
     saving: OpenSaving | None
 
     async def next_piece(self) -> bytes | None: ...
@@ -85,17 +86,12 @@ class FormReader:
         self._is_in_part = False
         return None
 
-    async def gather(self, number: int, most: int) -> list[bytes]:
+    async def gather(self, number: int, most: int) -> Batch:
         """Return the next pieces of a part, so many bytes or some more; none at its end."""
-        pieces: list[bytes] = []
-        size = 0
-        while size < most and len(pieces) < _MOST_PIECES:
-            piece = await self.next_data(number)
-            if piece is None:
-                break
-            size += len(piece)
-            pieces.append(piece)
-        return pieces
+        batch = Batch()
+        while batch.size < most and (piece := await self.next_data(number)) is not None:
+            batch.add(piece)
+        return batch
 
     async def _next(self) -> MultipartPart:
         content, parser = self.content, self._parser
@@ -176,20 +172,18 @@ class _Facts:
             self.size += len(piece)
         return piece
 
-    async def _gather(self, most: int) -> list[bytes]:
-        pieces = await self._reader.gather(self._number, most)
-        self.size += sum(map(len, pieces))
-        return pieces
+    async def _gather(self, most: int) -> list[bytes | bytearray]:
+        batch = await self._reader.gather(self._number, most)
+        self.size += batch.size
+        return batch.take()
 
     async def _whole(self, limit: int) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
+        batch = Batch()
         while (piece := await self._next()) is not None:
-            size += len(piece)
-            if size > limit:
+            batch.add(piece)
+            if batch.size > limit:
                 raise TooLarge("part", limit, 413, "RFC 9110 15.5.14")
-            pieces.append(piece)
-        return b"".join(pieces)
+        return batch.take_whole()
 
     def _opener(self, path: str | PathLike[str], exclusive: bool) -> Callable[[], Saving]:
         """Return what opens a file to save to. Raises RuntimeError, ValueError before that."""
@@ -228,6 +222,7 @@ class ReadPart(_Facts):
         try:
             while pieces := content.wait(self._gather(BATCH)):
                 saving.write(pieces)
+                saving.digest(pieces)
             saving.keep()
             self.sha256 = saving.sha256
         except TooLarge as fault:
@@ -265,17 +260,21 @@ class AsyncReadPart(_Facts):
             opened[0].keep()
             self.sha256 = opened[0].sha256
 
-        lent = Lent(close)
+        lent, behind = Lent(close), Behind(content.in_thread, content.spawn)
         try:
             await content.in_thread(lambda: lent.use(lambda: opened.append(open_saving())))
-            write = opened[0].write
+            write, digest = opened[0].write, opened[0].digest
             while pieces := await self._gather(BATCH):
-                await content.in_thread(partial(lent.use, partial(write, pieces)))
-            await content.in_thread(lambda: lent.use(keep))
+                await behind.begin(
+                    partial(lent.use, partial(write, pieces)), partial(digest, pieces)
+                )
+            await behind.begin_alone(lambda: lent.use(keep))
+            await behind.finish()
         except TooLarge as fault:
             content.blame(fault)
             raise
         finally:
+            behind.stop()
             lent.let_go()
         return path
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from io import BytesIO
 from typing import BinaryIO, Final
 
+from crlf.flow.batches import BATCH, Batch, Behind
 from crlf.flow.bodies import DeadlineOf, Lent, PartSource, expect_end, refuse_over
+from crlf.flow.terms import Spawn
 from crlf.message.content import known_charset
 from crlf.message.errors import CrlfError, Malformed, RemoteError
 from crlf.message.fields.media import parse_media_type
@@ -35,7 +38,6 @@ from crlf.wire.multipart import (
 from crlf.wire.parts import Data
 
 FORM_DATA: Final = "multipart/form-data"
-BATCH: Final = 1024 * 1024  # bytes gathered for one write; a hop to a thread costs as 64 KiB do
 
 
 def is_form_data(headers: Headers) -> bool:
@@ -55,11 +57,13 @@ async def read_form(
     deadline_of: DeadlineOf,
     in_thread: InThread,
     limits: MultipartLimits = DEFAULT_LIMITS,
+    spawn: Spawn | None = None,
 ) -> tuple[Params, Files]:
     """Read the rest of a request as a form: its fields, and its files by field name.
 
     limit: of the whole body in bytes, which is what files can take of the disk; None for none.
-    spool: opens an empty temporary file, in a thread. Inputs without a chosen file are left out.
+    spool: opens an empty temporary file, in a thread. spawn: lets it write while more comes.
+    Inputs without a chosen file are left out.
 
     Raises RemoteError (400) for what is no such form, TooLarge (413, 431; 507 from the spool),
     ReadTimeout, ReadFailed. After an error nothing is left open; otherwise the caller closes
@@ -67,7 +71,7 @@ async def read_form(
     """
     length = headers.first("content-length")
     refuse_over(limit, None if length is None else parse_digits(length))
-    form = _Form(spool, in_thread, limits.field_in_memory)
+    form = _Form(spool, Behind(in_thread, spawn), limits.field_in_memory)
     try:
         parser = MultipartParser(boundary_of(headers), limits)
         size = 0
@@ -101,22 +105,22 @@ def boundary_of(headers: Headers) -> str:
 class _Form:
     """A form while it is read: what is complete of it, and the part that is not."""
 
-    def __init__(self, spool: Callable[[], BinaryIO], in_thread: InThread, in_memory: int) -> None:
+    def __init__(self, spool: Callable[[], BinaryIO], behind: Behind, in_memory: int) -> None:
         self._spool = spool
-        self._in_thread = in_thread
+        self._behind = behind
         self._in_memory = in_memory  # bytes of one file that are not worth a temporary file
         self._fields: list[tuple[str, str]] = []
         self._files: list[tuple[str, Upload]] = []
         self._head: PartHead | None = None
-        self._content = bytearray()  # of the part under way, what is not on the disk
+        self._content = Batch()  # of the part under way, what is not on the disk
         self._stored: _Stored | None = None  # its part on the disk
 
     async def take_from(self, parser: MultipartParser) -> None:
         """Take every part that is there. Raises Malformed, TooLarge, OSError."""
         while (part := parser.next_part()) is not None:
             if type(part) is PartData:
-                self._content += part.data
-                if len(self._content) >= BATCH and self._is_file():
+                self._content.add(part.data)
+                if self._content.size >= BATCH and self._is_file():
                     await self._store(last=False)
             elif type(part) is PartHead:
                 self._head = part
@@ -129,6 +133,7 @@ class _Form:
 
     def close(self) -> None:
         """Let go of everything that is open."""
+        self._behind.stop()
         if self._stored is not None:
             self._stored.let_go()
         for _, upload in self._files:
@@ -142,49 +147,63 @@ class _Form:
         if head is None:
             return
         if head.filename is None:
-            self._fields.append((head.name, self._content.decode(_charset(head), "replace")))
-        elif self._stored is not None or len(self._content) > self._in_memory:
+            self._fields.append(
+                (head.name, self._content.take_whole().decode(_charset(head), "replace"))
+            )
+        elif self._stored is not None or self._content.size > self._in_memory:
             stored = await self._store(last=True)
             upload = Upload(head.filename, head.content_type, *stored.kept())
             self._files.append((head.name, upload))
             self._stored = None
-        elif head.filename or self._content:
-            content = bytes(self._content)
+        elif head.filename or self._content.size:
+            content = self._content.take_whole()
             digest = hashlib.sha256(content).hexdigest()
             file = BytesIO(content)
             upload = Upload(head.filename, head.content_type, len(content), digest, file)
             self._files.append((head.name, upload))
         self._head = None
-        self._content = bytearray()
 
     async def _store(self, last: bool) -> _Stored:
-        """Write what was gathered, in a thread."""
-        stored = self._stored
+        """Let threads write and digest what was gathered, once they have done what was before."""
+        stored, is_first = self._stored, self._stored is None
         if stored is None:
             stored = self._stored = _Stored(self._spool)
-        content, self._content = self._content, bytearray()
-        lent = stored.lent
-        await self._in_thread(lambda: lent.use(lambda: stored.write(content, last)))
+        pieces = self._content.take()
+        write, digest = partial(stored.write, pieces, last), partial(stored.digest, pieces)
+        if last and is_first:  # too little for two threads
+            await self._behind.begin_alone(lambda: (write(), digest()))
+        else:
+            await self._behind.begin(write, digest)
+        if last:
+            await self._behind.finish()
         return stored
 
 
 class _Stored:
-    """A file on the disk while it is written, with its digest. A thread's, except for `lent`."""
+    """A file on the disk while it is written, with its digest. A thread's, except for `let_go`."""
 
     def __init__(self, spool: Callable[[], BinaryIO]) -> None:
-        self.lent = Lent(self._close)
+        self._lent = Lent(self._close)
         self._spool = spool
         self._file: BinaryIO | None = None
         self._size = 0
         self._digest = hashlib.sha256()
 
-    def write(self, content: bytearray, last: bool) -> None:
+    def write(self, pieces: Iterable[bytes | bytearray], last: bool) -> None:
         """Write some content; after the last of it, stand at the beginning."""
+        self._lent.use(lambda: self._write(pieces, last))
+
+    def digest(self, pieces: Iterable[bytes | bytearray]) -> None:
+        """Digest some content, in the order in which it is written."""
+        for piece in pieces:
+            self._size += len(piece)
+            self._digest.update(piece)
+
+    def _write(self, pieces: Iterable[bytes | bytearray], last: bool) -> None:
         if self._file is None:
             self._file = self._spool()
-        self._file.write(content)
-        self._size += len(content)
-        self._digest.update(content)
+        for piece in pieces:
+            self._file.write(piece)
         if last:
             self._file.seek(0)
 
@@ -196,7 +215,7 @@ class _Stored:
 
     def let_go(self) -> None:
         """Close the file, now or when the thread is done with it."""
-        self.lent.let_go()
+        self._lent.let_go()
 
     def _close(self) -> None:
         if self._file is not None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from crlf.flow.formparts import FormReader, ReadParts
 from crlf.flow.telling import Telling
+from crlf.flow.terms import Spawn
 from crlf.message.errors import CrlfError
 from crlf.message.headers import Headers
 from crlf.ports import FromThread, InThread, OpenSaving
@@ -27,7 +28,8 @@ class StreamedContent:
 
     next_piece: brings the next bytes, None at the end. headers: of the request. limits: of a
     form in it. in_thread: runs what would block. from_thread: lets threads wait; None where there
-    is no loop. saving: opens files to save to. telling: is told of what comes.
+    is no loop. saving: opens files to save to. telling: is told of what comes. spawn:
+    lets files be written while more comes.
     """
 
     length: int | None = None
@@ -44,12 +46,14 @@ class StreamedContent:
         from_thread: FromThread | None,
         saving: OpenSaving | None,
         telling: Telling | None = None,
+        spawn: Spawn | None = None,
     ) -> None:
         self.fault: Exception | None = None
         self.is_reading = False
         self.headers = headers
         self.limits = limits
         self.in_thread = in_thread
+        self.spawn = spawn
         self.saving = saving
         self._bring = next_piece
         self._from_thread = from_thread

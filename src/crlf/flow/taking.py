@@ -60,6 +60,7 @@ def _as_it_comes(
     content = line.files = StreamedContent(
         turn.next_piece, request.headers, terms.form_limits, terms.in_thread,
         None if terms.from_threads is None else terms.from_threads(), terms.saving, telling,
+        terms.spawn,
     )  # fmt: skip
     return request.with_body(content)
 
@@ -76,7 +77,7 @@ async def _here(line: Line, request: Request, limit: int | None, source: PartSou
     if is_form_data(request.headers):
         form, files = await read_form(
             source, request.headers, limit, terms.spool, deadline, terms.in_thread,
-            terms.form_limits,
+            terms.form_limits, terms.spawn,
         )  # fmt: skip
         line.files = files
         return request.with_form(form, files)

@@ -41,11 +41,15 @@ class Saving:
             self._landing.close()
             raise
 
-    def write(self, pieces: Iterable[bytes]) -> None:
+    def write(self, pieces: Iterable[bytes | bytearray]) -> None:
         """Add some content. Raises TooLarge (507) when the disk has no room, OSError."""
         placing = self._open()
         for piece in pieces:
             placing.write(piece)
+
+    def digest(self, pieces: Iterable[bytes | bytearray]) -> None:
+        """Count and digest the same content; another thread may do it."""
+        for piece in pieces:
             self._digest.update(piece)
             self.size += len(piece)
 

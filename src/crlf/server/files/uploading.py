@@ -13,8 +13,9 @@ from functools import partial
 from os import PathLike
 from typing import Final, TypeVar
 
+from crlf.flow.batches import BATCH
 from crlf.flow.bodies import Lent
-from crlf.flow.forms import BATCH, is_form_data, read_form
+from crlf.flow.forms import is_form_data, read_form
 from crlf.flow.turn import Talk, Turn
 from crlf.message.errors import CrlfError, RemoteError, TooLarge
 from crlf.message.fields.negotiation import best_media_type

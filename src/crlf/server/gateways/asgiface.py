@@ -30,7 +30,7 @@ from crlf.net.draining import Drain
 from crlf.net.interrupt import is_cancelled
 from crlf.net.saving import Saving
 from crlf.net.spool import Spool
-from crlf.net.tasks import within
+from crlf.net.tasks import unless, within
 from crlf.ports import InThread
 from crlf.rules.deadlines import DEFAULT_PATIENCE
 from crlf.rules.pages import error_response
@@ -117,7 +117,7 @@ class AsgiFace:
             except ReadFailed:
                 return  # nobody is there to be answered
             try:
-                await _say(response, scope, send)
+                await _say(response, scope, send, None if _is_read(request) else receive)
             finally:
                 if request is not None:
                     self._afterwards.begin(request)  # though nobody may have read the answer
@@ -174,7 +174,7 @@ class AsgiFace:
 
         return StreamedContent(
             next_piece, request.headers, MultipartLimits.of(self._limits), in_thread,
-            from_threads(), Saving, telling,
+            from_threads(), Saving, telling, spawn,
         )  # fmt: skip
 
     async def _here(self, request: Request, content: PartSource, limit: int | None) -> Request:
@@ -182,7 +182,7 @@ class AsgiFace:
         if is_form_data(request.headers):
             form, files = await read_form(
                 content, request.headers, limit, self._spool, _never, in_thread,
-                MultipartLimits.of(self._limits),
+                MultipartLimits.of(self._limits), spawn,
             )  # fmt: skip
             return request.with_form(form, files)
         whole, _ = await read_whole(content, limit, _never)
@@ -287,8 +287,12 @@ class _Sink:
         raise RuntimeError("a host of ASGI is given bytes")
 
 
-async def _say(response: Response, scope: Scope, send: Send) -> None:
-    """Say a response in ASGI's words."""
+async def _say(response: Response, scope: Scope, send: Send, receive: Receive | None) -> None:
+    """Say a response in ASGI's words.
+
+    receive: tells when the client is gone, which `send` does not under every host: who goes on
+    without end would never know. None where the content is still read by it.
+    """
     body, status_code = response.body, response.status_code
     length = len(body) if isinstance(body, bytes) else body.length
     has_content = scope["method"] != "HEAD" and status_code not in (204, 205, 304)
@@ -311,10 +315,30 @@ async def _say(response: Response, scope: Scope, send: Send) -> None:
     if isinstance(body, bytes):
         await send({"type": "http.response.body", "body": body if has_content else b""})
     elif has_content:
-        await send_body(_Sink(send), body, _never, in_thread)
+        sending = send_body(_Sink(send), body, _never, in_thread)
+        if body.length is not None or receive is None:
+            await sending
+        else:
+            # Who has only closed his side may still read, but nobody here can tell the two apart.
+            await unless(sending, _is_gone(receive), DEFAULT_PATIENCE.linger)
     else:
         let_go(body)
         await send({"type": "http.response.body", "body": b""})
+
+
+def _is_read(request: Request | None) -> bool:
+    """Whether the handler reads the request's content as it comes, perhaps while it answers."""
+    return request is not None and not isinstance(request.body, bytes)
+
+
+async def _is_gone(receive: Receive) -> bool:
+    """Wait until the client is gone; False when the host has more to say of the request."""
+    message = await receive()
+    while message["type"] == "http.request" and message.get("more_body", False):
+        message = await receive()  # content that nobody reads
+    if message["type"] == "http.request":
+        message = await receive()
+    return bool(message["type"] == "http.disconnect")
 
 
 def _refusal(fault: RemoteError | Malformed | TooLarge, request: Request | None) -> Response:
