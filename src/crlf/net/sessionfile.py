@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 from typing import Any, Final
+from weakref import WeakSet
 
 from crlf.message.errors import StoreUnavailable
 from crlf.rules.sessionstore import Record
@@ -52,6 +53,11 @@ _PRUNE: Final = (
 )
 
 
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_OPENING: Final = threading.Lock()  # nobody opens a file that is just being made
+_LINES: Final[WeakSet[_Line]] = WeakSet()  # all of this process
+
+
 class SessionFile:
     """A store of sessions in an SQLite file.
 
@@ -70,24 +76,13 @@ class SessionFile:
             self._own_folder = "" if given else folder
             path = os.path.join(folder, NAME)
         self.path = os.path.abspath(os.fspath(path))
-        self._begin_anew()
-
-    def _begin_anew(self) -> None:
-        self._process = os.getpid()
         self._reader = _Line(self.path, READ_PATIENCE)
         self._writer = _Line(self.path, PATIENCE)
-
-    def _own(self) -> None:
-        """Leave connections to the process that made them: SQLite's do not survive a fork."""
-        if self._process != os.getpid():
-            self._parents = self._reader, self._writer  # closing them would end that one's locks
-            self._begin_anew()
 
     # -- what a store does
 
     def load(self, key: str, now: int) -> Record | None:
         """Return a record, or None where there is none or it is over."""
-        self._own()
         reader = self._reader
         with reader:
             if reader.connection is None and not self._found(reader):
@@ -126,7 +121,6 @@ class SessionFile:
 
     def close(self) -> None:
         """Let go of the file; the store may be used again, and opens it anew."""
-        self._own()
         for line in (self._reader, self._writer):
             with line:
                 line.let_go()
@@ -145,17 +139,18 @@ class SessionFile:
 
     def _changed(self, statement: str, values: Sequence[object]) -> int:
         """Run one statement, and return how many records it changed."""
-        self._own()
-        writer = self._writer
+        writer, is_another = self._writer, False
         with writer:
             if writer.connection is not None and not writer.is_in_place():
                 writer.let_go()  # somebody deleted the file, or put another in its place
-                with self._reader:
-                    self._reader.let_go()
+                is_another = True
             if writer.connection is None:
                 self._make_folder()
                 writer.make()
             count: int = writer.connection.execute(statement, values).rowcount
+        if is_another:
+            with self._reader:
+                self._reader.let_go()
         return count
 
     def _make_folder(self) -> None:
@@ -178,12 +173,13 @@ class SessionFile:
 class _Line:
     """One connection to the file, of which one thread at a time makes use."""
 
-    __slots__ = ("_guard", "_identity", "_path", "_patience", "connection")
+    __slots__ = ("__weakref__", "_guard", "_identity", "_path", "_patience", "connection")
 
     def __init__(self, path: str, patience: float) -> None:
         self._path = path
         self._patience = patience
         self._guard = threading.Lock()
+        _LINES.add(self)
         self._identity: tuple[int, int] | None = None  # device and number of the file
         self.connection: Any = None  # guarded by _guard
 
@@ -219,17 +215,21 @@ class _Line:
 
         known = os.stat(self._path)
         self._identity = known.st_dev, known.st_ino
-        self.connection = sqlite3.connect(
-            Path(self._path).as_uri() + "?mode=rw",
-            timeout=self._patience,
-            isolation_level=None,  # each statement is a transaction
-            check_same_thread=False,
-            uri=True,
-        )
+        with _OPENING:
+            self.connection = sqlite3.connect(
+                Path(self._path).as_uri() + "?mode=rw",
+                timeout=self._patience,
+                isolation_level=None,  # each statement is a transaction
+                check_same_thread=False,
+                uri=True,
+            )
 
     def make(self) -> None:
         """Connect to the file, and make it and its table if they are not there."""
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Closing a file takes all locks of this process from it, SQLite's too, which another
+        # process would take as a sign that nobody else is here: so only one that nobody has yet.
+        with _OPENING, contextlib.suppress(FileExistsError):
+            os.close(os.open(self._path, _NEW, 0o600))
         self.open()
         connection = self.connection
         _turn_on_wal(connection, time.monotonic() + self._patience)
@@ -249,14 +249,15 @@ class _Line:
             return False
         return (known.st_dev, known.st_ino) == self._identity
 
+    def part(self) -> None:
+        """In a process that was just forked off: be as new."""
+        self._guard = threading.Lock()
+
     def let_go(self) -> None:
         """Close the connection, if there is one."""
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.close()
-
-
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 def _version(connection: Any) -> int:
@@ -288,3 +289,30 @@ def _turn_on_wal(connection: Any, deadline: float) -> None:
 def _is_shared(mode: int) -> bool:
     """Tell whether others may write to what has this mode."""
     return os.name == "posix" and bool(mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _before_fork() -> None:
+    """Close all connections: an open one that is forked has locks that are none (SQLite, 2.6)."""
+    _forking.extend(_LINES)
+    for line in _forking:
+        line.__enter__()
+        line.let_go()
+
+
+def _after_fork_in_parent() -> None:
+    while _forking:
+        _forking.pop().__exit__(None, None)
+
+
+def _after_fork_in_child() -> None:
+    while _forking:
+        _forking.pop().part()
+
+
+_forking: list[_Line] = []  # held while this process forks
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
