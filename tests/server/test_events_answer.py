@@ -436,3 +436,47 @@ def test_it_is_a_response_of_its_own(tmp_path: Any) -> None:
     assert isinstance(answer, Response)
     with pytest.raises(TypeError):
         answer.body.chunks()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_under_another_server_the_source_is_closed_when_the_client_is_gone(
+    is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crlf.server.gateways import asgiface
+
+    monkeypatch.setattr(asgiface, "DEFAULT_PATIENCE", Patience(linger=0.05))
+    app, closed = App(), list[str]()
+
+    async def waiting() -> AsyncIterator[str]:
+        try:
+            for number in range(20):
+                yield str(number)
+                await asyncio.sleep(0.02)
+            closed.append("whole")
+        finally:
+            closed.append("closed")
+
+    @app.get("/")
+    async def asked(request: Request) -> EventsAnswer:
+        return events(waiting())
+
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "GET", "path": "/", "raw_path": b"/",
+        "query_string": b"", "headers": [(b"host", b"localhost")], "scheme": "http",
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+
+    async def main() -> None:
+        told = [{"type": "http.request"}, {"type": "http.disconnect"}]
+
+        async def receive() -> Any:
+            """Say that the client is gone, or the same again and again, as no host should."""
+            return told.pop(0) if is_told else {"type": "http.request"}
+
+        async def send(message: Any) -> None:
+            """Say nothing, as uvicorn does when the client is gone."""
+
+        await asgiface.asgi_face(app)(scope, receive, send)
+
+    asyncio.run(main())
+    assert closed == (["closed"] if is_told else ["whole", "closed"])

@@ -13,6 +13,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Iterable,
     Iterator,
 )
@@ -69,6 +70,36 @@ async def within(seconds: float, flow: Awaitable[object]) -> bool:
             await flow
     except TimeoutError:
         return False
+    return True
+
+
+async def unless(
+    flow: Awaitable[object], sign: Callable[[], Coroutine[object, object, bool]], delay: float
+) -> bool:
+    """Run a flow, and cancel it once a sign says true; tell whether it came to its end.
+
+    delay: seconds in which nobody asks for the sign.
+    """
+    import asyncio
+
+    async def run() -> None:
+        await flow
+
+    tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(run())]
+    running = tasks[0]
+    try:
+        await asyncio.wait(tasks, timeout=delay)
+        if not running.done():
+            waiting = asyncio.ensure_future(sign())
+            tasks.append(waiting)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not running.done() and waiting.result():
+                return False
+        await running
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
     return True
 
 

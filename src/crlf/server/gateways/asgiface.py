@@ -8,6 +8,7 @@ engine would have refused is refused here, however lenient the host was.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from crlf.flow.afterwards import Afterwards
@@ -65,7 +66,7 @@ class AsgiFace:
         self._app = app
         self._limits = limits
         self._answer: Callable[[Request], Awaitable[Response]] | None = None
-        self._spool = Spool()
+        self._spool = Spool(quota=limits.spool)
         self._draining = Drain()
         self._afterwards = Afterwards(in_thread, spawn, is_cancelled)
 
@@ -319,8 +320,9 @@ async def _say(response: Response, scope: Scope, send: Send, receive: Receive | 
         if body.length is not None or receive is None:
             await sending
         else:
-            # Who has only closed his side may still read, but nobody here can tell the two apart.
-            await unless(sending, _is_gone(receive), DEFAULT_PATIENCE.linger)
+            # Who has only closed his side may still read, but is as good as gone for some hosts
+            # once they are asked: what does not take long is said before.
+            await unless(sending, partial(_is_gone, receive), DEFAULT_PATIENCE.linger)
     else:
         let_go(body)
         await send({"type": "http.response.body", "body": b""})
