@@ -25,7 +25,14 @@ from crlf.message.version import __version__
 from crlf.rules.pages import NOSNIFF, build_page, build_policy, error_response, escape
 from crlf.rules.problems import form_for
 from crlf.server.apps.handlers import Endpoint, name_of
-from crlf.server.apps.shownvalues import HIDDEN, MAX_VALUE, is_secret, scrubbed, shown
+from crlf.server.apps.shownvalues import (
+    HIDDEN,
+    MAX_VALUE,
+    is_secret,
+    scrubbed,
+    shown,
+    without_literals,
+)
 
 MAX_ERRORS: Final = 8  # of a chain, or a group, and what led to them
 MAX_FRAMES: Final = 24  # of each: the innermost, beside the first
@@ -206,18 +213,31 @@ def _frame(frame: FrameType, line: int, *, is_open: bool) -> str:
 
 
 def _source(frame: FrameType, line: int) -> str:
-    lines = getlines(frame.f_code.co_filename, frame.f_globals)
-    first = max(1, line - LINES_BEFORE)
+    code = frame.f_code
+    lines = [text.rstrip().expandtabs() for text in getlines(code.co_filename, frame.f_globals)]
+    first = max(1, line - LINES_BEFORE, code.co_firstlineno)
     near = lines[first - 1 : line + LINES_AFTER]
     if not near:
         return ""
-    indent = min((len(text) - len(text.lstrip()) for text in near if text.strip()), default=0)
+    if 1 < code.co_firstlineno <= line:  # a function: what comes after it is of no interest
+        outside = _indent(lines[code.co_firstlineno - 1])
+        inside = line - first + 1
+        while inside < len(near) and (not near[inside] or _indent(near[inside]) > outside):
+            inside += 1
+        near = near[:inside]
+    while not near[-1] and len(near) > line - first + 1:
+        near.pop()
+    indent = min((_indent(text) for text in near if text), default=0)
     written = [
         f'<span class="{"hit" if number == line else "near"}"><i>{number}</i>'
-        f"{escape(text.rstrip()[indent : indent + MAX_VALUE]) or ' '}</span>"
+        f"{escape(without_literals(text[indent : indent + MAX_VALUE])) or ' '}</span>"
         for number, text in enumerate(near, first)
     ]
     return f'<pre class="source" tabindex="0">{"".join(written)}</pre>\n'
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def _values(frame: FrameType) -> str:

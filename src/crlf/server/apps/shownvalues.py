@@ -25,6 +25,9 @@ _SECRET_PAIR: Final = pattern(
     rf"(?i)((?:{_SECRETS})[A-Za-z0-9_-]*(?:['\"]?[ ]?[=:]|['\"],)[ ]?)"
     r"('[^']*'?|\"[^\"]*\"?|b'[^']*'?|[^ ,;&)}\]'\"]+)"
 )
+_SECRET_LITERAL: Final = pattern(
+    rf"(?i)((?:{_SECRETS})[A-Za-z0-9_-]*['\"]?[ ]?[=:][ ]?)[a-z]{{0,2}}(?:'[^']+'?|\"[^\"]+\"?)"
+)
 _BEARER: Final = pattern(r"(?i)\b(bearer|basic|digest) [A-Za-z0-9+/=._~-]{6,}")
 
 
@@ -47,6 +50,11 @@ def shown(name: str, value: object) -> str:
 def scrubbed(text: str) -> str:
     """Return a text without what follows a secret's name, as in `token=abc`."""
     return _BEARER.sub(rf"\1 {HIDDEN}", _SECRET_PAIR.sub(rf"\1{HIDDEN}", text))
+
+
+def without_literals(text: str) -> str:
+    """Return a line of source without a text that is given to a secret's name in it."""
+    return _SECRET_LITERAL.sub(rf"\1{HIDDEN}", text)
 
 
 class _Short(Repr):
