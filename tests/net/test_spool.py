@@ -8,7 +8,9 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -18,7 +20,7 @@ from crlf.flow.run import run_sync
 from crlf.message.errors import TooLarge
 from crlf.message.headers import Headers
 from crlf.net import spool as spool_module
-from crlf.net.spool import Spool, free_space
+from crlf.net.spool import Quota, Spool, free_space
 from crlf.wire.parts import END, Data, Part
 
 
@@ -109,6 +111,52 @@ def test_a_planted_name_is_not_opened(monkeypatch, tmp_path: Path) -> None:
     assert (tmp_path / "theirs").read_bytes() == b"before"
 
 
+# --- a quota -------------------------------------------------------------------------------------
+
+
+def test_all_files_share_a_quota_that_is_exact(spool: Spool) -> None:
+    spool.quota.limit = 1000
+    with spool() as one, spool() as other:
+        one.write(b"x" * 600)
+        one.flush()
+        other.write(b"x" * 400)
+        other.flush()
+        assert spool.quota.taken == 1000
+        with pytest.raises(TooLarge) as caught:
+            other.write(b"x" * 9000)
+        assert (caught.value.what, caught.value.limit, caught.value.status_code) == (
+            "spool", 1000, 507,
+        )  # fmt: skip
+    assert spool.quota.taken == 0
+
+
+def test_a_file_that_is_closed_twice_gives_back_once(spool: Spool) -> None:
+    spool.quota.limit = 20_000
+    keeper, file = spool(), spool()
+    keeper.write(b"x" * 10_000)
+    file.write(b"x" * 10_000)
+    file.close()
+    file.close()
+    assert spool.quota.taken == 10_000
+    keeper.close()
+
+
+def test_threads_take_no_more_than_there_is() -> None:
+    quota = Quota(1000)
+
+    def take() -> None:
+        for _ in range(500):
+            with suppress(TooLarge):
+                quota.take(1)
+
+    threads = [Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert quota.taken == 1000
+
+
 # --- a disk that is full -------------------------------------------------------------------------
 
 
@@ -159,7 +207,7 @@ def test_another_fault_of_the_disk_stays_what_it_is(tmp_path: Path, monkeypatch)
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
 def test_a_really_full_disk_is_507() -> None:
-    file = io.BufferedRandom(spool_module._Spooled(os.open("/dev/full", os.O_RDWR), 0))
+    file = io.BufferedRandom(spool_module._Spooled(os.open("/dev/full", os.O_RDWR), 0, Quota(None)))
     with pytest.raises(TooLarge):
         file.write(b"x" * BATCH)
     file.write(b"x")

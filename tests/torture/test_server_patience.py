@@ -285,6 +285,7 @@ BY_NAME = {
         "tests/server/test_limits.py",
         "test_a_file_is_in_memory_up_to_its_limit",
     ),
+    "spool": ("tests/net/test_spool.py", "test_all_files_share_a_quota_that_is_exact"),
     "connections": ("tests/torture/test_server_room.py", "test_connections_is_exact"),
 }
 

@@ -272,7 +272,7 @@ def test_every_limit_has_its_case() -> None:
         "fields_total",
         "field_in_memory",
     }  # tests/server/test_limits.py
-    server = {"connections"}  # tests/server/test_limits.py
+    server = {"connections", "spool"}  # tests/server/test_limits.py, tests/net/test_spool.py
     assert {case.limit for case in CASES} | elsewhere | content | server == set(NAMES)
 
 

@@ -11,6 +11,7 @@ import errno
 import io
 import os
 from secrets import token_hex
+from threading import Lock
 from typing import BinaryIO, Final
 
 from crlf.message.errors import TooLarge
@@ -39,12 +40,16 @@ class Spool:
 
     folder: the system's folder for temporary files when it is None. On Linux that may be in
     memory (tmpfs); a folder on a disk is the better one for large uploads then.
-    keep_free: bytes that have to stay free on the disk.
+    keep_free: bytes that have to stay free on the disk. quota: bytes of all its files that are
+    open at once; None for any number.
     """
 
-    def __init__(self, folder: str | None = None, *, keep_free: int = KEEP_FREE) -> None:
+    def __init__(
+        self, folder: str | None = None, *, keep_free: int = KEEP_FREE, quota: int | None = None
+    ) -> None:
         self.folder = folder
         self.keep_free = keep_free
+        self.quota = Quota(quota)
         # glibc gives memory back to the system with every batch that is written, and has it filled
         # with zeros for the next: a fifth of what a large upload costs. What it has once given
         # back in a piece of this size it keeps from then on (mallopt(3), M_TRIM_THRESHOLD).
@@ -60,19 +65,44 @@ class Spool:
             descriptor = _open_nameless(self.folder)
         except OSError as fault:
             raise _too_large(fault, 0) from None
-        return io.BufferedRandom(_Spooled(descriptor, self.keep_free))
+        return io.BufferedRandom(_Spooled(descriptor, self.keep_free, self.quota))
+
+
+class Quota:
+    """Bytes that may be taken at once, by all threads together. limit: None for any number."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self.taken = 0  # guarded by _guard
+        self._guard = Lock()
+
+    def take(self, size: int) -> None:
+        """Take so many. Raises TooLarge (507) when there are not."""
+        with self._guard:
+            if self.limit is not None and self.taken + size > self.limit:
+                raise TooLarge("spool", self.limit, 507, "RFC 4918 11.5")
+            self.taken += size
+
+    def give_back(self, size: int) -> None:
+        """Give back what was taken."""
+        with self._guard:
+            self.taken -= size
 
 
 class _Spooled(io.FileIO):
     """A file that looks how much is free before it takes any, and says TooLarge on a full disk."""
 
-    def __init__(self, descriptor: int, keep_free: int) -> None:
+    def __init__(self, descriptor: int, keep_free: int, quota: Quota) -> None:
         super().__init__(descriptor, "r+")
         self._keep_free = keep_free
+        self._quota = quota
+        self._taken = 0
 
     def write(self, data: object, /) -> int:
         view = memoryview(data).cast("B")  # type: ignore[arg-type]  # a buffer, says io
         done = 0
+        self._quota.take(len(view))
+        self._taken += len(view)
         try:
             if free_space(self.fileno()) < self._keep_free + len(view):
                 raise TooLarge("spool", self.tell(), 507, "RFC 4918 11.5")
@@ -81,6 +111,14 @@ class _Spooled(io.FileIO):
         except OSError as fault:
             raise _too_large(fault, self.tell()) from None
         return done
+
+    def close(self) -> None:
+        """Close it, and with that let go of what it took. May be called twice."""
+        try:
+            super().close()
+        finally:
+            taken, self._taken = self._taken, 0
+            self._quota.give_back(taken)
 
 
 def free_space(descriptor: int) -> int:

@@ -177,7 +177,7 @@ class Server:
             sender(pool.run, wall) if talker is None and sender is not None else None,
             monotonic,
             pool.run,
-            Spool(),
+            Spool(quota=settings.limits.spool),
             talk=None if talker is None else talker(pool.run, wall),
             spawn=asyncio.get_running_loop().create_task,
             limits=settings.limits,

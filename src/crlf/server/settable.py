@@ -209,6 +209,7 @@ SETTINGS: tuple[Setting, ...] = (
     _limit("part-header", SIZE, "N", "one of these: 431"),
     _limit("fields-total", SIZE, "N", "all parts that are no files: 413"),
     _limit("field-in-memory", SIZE, "N", "of one file; more goes to the disk"),
+    _limit("spool", MAYBE_SIZE, "N", "on the disk at once, of all requests of a process: 507"),
     _timeout("handshake", "for TLS, in all"),
     _timeout("head", "for line and fields, in all: 408"),
     _timeout("idle", "between requests", SECONDS, "timeout-keep-alive"),

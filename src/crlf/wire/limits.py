@@ -38,6 +38,7 @@ class Limits:
     part_header: int = 4096  # one line of them; python-multipart 4 KiB: 431
     fields_total: int = 2 * 1024 * 1024  # all parts that are no files; aiohttp 1 MiB: 413
     field_in_memory: int = 64 * 1024  # of one file, the rest to disk; tornado 512 KiB
+    spool: int | None = None  # on the disk at once, of all requests; nobody has one: 507
     connections: int = 1000  # open at once, of one worker; gunicorn 1000, nginx 512: more wait
 
 
