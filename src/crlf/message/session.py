@@ -8,6 +8,7 @@ in rules/sessions.py and rules/storedsessions.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from crlf.message.errors import LocalError
@@ -324,11 +325,16 @@ def as_json(data: dict[str, Any]) -> str:
     return _text_of(data)
 
 
-def _text_of(value: object) -> str:
-    import json  # a program without sessions may never need it
+@cache
+def _encoder() -> Any:
+    from json import JSONEncoder  # a program without sessions may never need it
 
+    return JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _text_of(value: object) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return str(_encoder().encode(value))
     except TypeError as fault:
         raise TypeError(f"{fault}: a session keeps what JSON can say") from None
 
