@@ -75,13 +75,15 @@ class Formatted(NamedTuple):
 
     has_colours: it says some, so it has to stand on the white paper that it was made for.
     left_out: how many pictures of elsewhere are not loaded. height: in pixels, estimated, since
-    nothing without a script makes a frame as high as what is in it.
+    nothing without a script makes a frame as high as what is in it. shown: the attachments that
+    are pictures in it, by number.
     """
 
     html: str
     has_colours: bool
     left_out: int
     height: int
+    shown: frozenset[int]
 
 
 def formatted(letter: Letter) -> Formatted | None:
@@ -90,10 +92,11 @@ def formatted(letter: Letter) -> Formatted | None:
         return None
     pictures = {each.content_id: each for each in letter.attachments if each.content_id}
     counts: Counter[str] = Counter()
+    shown: set[int] = set()
 
     def judge(tag: str, name: str, value: str) -> str | None:
         if name == "src":
-            return _picture(value, pictures, counts)
+            return _picture(value, pictures, counts, shown)
         if name == "href":
             return value if _LINK.match(value) else None
         if name in ("width", "height"):
@@ -106,16 +109,24 @@ def formatted(letter: Letter) -> Formatted | None:
         clean_content_tags=set(_UNSEEN),
         attributes=_ATTRIBUTES,
         attribute_filter=judge,
-        url_schemes={"http", "https", "mailto", "data"},  # data: as judged above, for pictures
+        url_schemes={"http", "https", "mailto", "cid"},  # and then by `judge`
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
         filter_style_properties=set(_STYLES),
     )
     html = _PICTURE.sub(lambda found: found[0] if ' src="' in found[0] else "", html)
-    return Formatted(html, bool(_COLOURED.search(html)), counts["left out"], _height(letter, html))
+    return Formatted(
+        html,
+        bool(_COLOURED.search(html)),
+        counts["left out"],
+        _height(letter, html),
+        frozenset(shown),
+    )
 
 
-def _picture(source: str, known: Mapping[str, Attachment], counts: Counter[str]) -> str | None:
+def _picture(
+    source: str, known: Mapping[str, Attachment], counts: Counter[str], shown: set[int]
+) -> str | None:
     """Put a picture that came with the letter into the page; any other one is never asked for."""
     attached = known.get(source[4:]) if source[:4].lower() == "cid:" else None
     kind = picture_type(attached.content) if attached is not None else ""
@@ -123,6 +134,7 @@ def _picture(source: str, known: Mapping[str, Attachment], counts: Counter[str])
         counts["left out"] += 1
         return None
     counts["bytes"] += attached.size
+    shown.add(attached.number)
     return f"data:{kind};base64,{base64.b64encode(attached.content).decode()}"
 
 

@@ -97,14 +97,9 @@ class Mailbox:
         self._look()
         return id_of(kept.unique)
 
-    def add_all(self, folder: str, contents: Iterator[bytes], flags: str = "") -> int:
-        """Keep letters, looking at them once in the end; return how many."""
-        number = 0
-        for content in contents:
-            self._folders[folder].add(content, flags)
-            number += 1
-        self._look()
-        return number
+    def add_later(self, folder: str, content: bytes, flags: str = "") -> None:
+        """Keep a letter that the index learns of when somebody looks: for many at once."""
+        self._folders[folder].add(content, flags)
 
     def flag(self, id: str, flag: str, is_set: bool = True) -> None:
         """Set a flag of a letter, or take it away."""

@@ -14,6 +14,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import cache
+from math import sin
+from textwrap import fill
 from typing import Final, NamedTuple
 
 from examples.webmail.oddities import oddities
@@ -71,7 +73,7 @@ TOLD: Final = (
          "The limit is yours; nothing has been switched off."),
     Told(7.5, "inbox", "SR", JONAS, "Größe der Kettenblätter?",
          "Hallo Ann,\n\npassen eure 36er Ringe auch auf eine alte Nabe mit 110 mm Lochkreis? Auf "
-         "dem Foto sieht\nes so aus, aber Fotos lügen ja gern.\n\nSchöne Grüße aus Köln\nJonas"),
+         "dem Foto sieht\nes so aus, aber Fotos lügen ja gern.\n\nSchöne Grüße aus Köln, Jonas"),
     Told(22, "inbox", "S", ROSA, "Lunch on Friday?",
          "The place with the green door has pozole on Fridays. Twelve thirty?\n\nR."),
     Told(26, "inbox", "SF", "Dr. Imogen Hale <hale@college.example>",
@@ -80,8 +82,8 @@ TOLD: Final = (
          "week of December. Would\nyou tell forty students how a shop remembers a cart when the "
          "protocol remembers nothing?\nAn hour, with questions; there will be coffee.\n\nYou might "
          "begin with this:\n\n    GET /part?number=7 HTTP/1.1\n    Host: store.example\n\n"
-         "With kind regards\nImogen Hale"),
-    Told(29, "inbox", "", YUKI, "歯車の見本について",
+         "With kind regards\n\nImogen Hale"),
+    Told(128, "inbox", "S", YUKI, "歯車の見本について",
          "アン様\n\n見本の歯車を受け取りました。とても静かに回ります。\n来週、二十個を注文したいと思います。\n\n"
          "佐藤 ゆき"),
     Told(47, "inbox", "S", MIRA, "Furnace slot on Thursday",
@@ -154,7 +156,7 @@ def samples(newest: datetime = NEWEST) -> Iterator[Sample]:
     """Write Ann's letters, the oldest last in no folder's order. newest: when the last came."""
     for number, told in enumerate(TOLD):
         message = letter(newest - timedelta(hours=told.ago), told.sender, told.to, told.subject)
-        message.set_content(told.text)
+        message.set_content(wrapped(told.text))
         if number == 0:
             attach(message, "ring-gear-36.pdf", "application/pdf", drawing_pdf())
             attach(message, "first one.png", "image/png", picture(360, 240))
@@ -177,6 +179,16 @@ def letter(date: datetime, sender: str, to: str, subject: str) -> EmailMessage:
     check = zlib.crc32(f"{date}{sender}{subject}".encode())
     message["Message-ID"] = f"<{check:08x}.{int(date.timestamp())}@{DOMAIN}>"
     return message
+
+
+def wrapped(text: str) -> str:
+    """Break the lines of paragraphs as mail programs do; what is quoted or set stays."""
+
+    def one(paragraph: str) -> str:
+        is_set = any(line.startswith((" ", ">")) or "  " in line for line in paragraph.split("\n"))
+        return paragraph if is_set else fill(paragraph.replace("\n", " "), 72)
+
+    return "\n\n".join(map(one, text.split("\n\n")))
 
 
 def attach(message: EmailMessage, filename: str, content_type: str, content: bytes) -> None:
@@ -242,8 +254,8 @@ def picture(width: int, height: int) -> bytes:
     for y in range(height):
         row = bytearray(b"\0")
         for x in range(width):
-            far = height * 0.62 - 18 * ((x * 7 // width + 1) % 3) - abs(x % 160 - 80) * 0.18
-            near = height * 0.80 - abs((x + 60) % 220 - 110) * 0.16
+            far = height * (0.52 - 0.10 * sin(x / 53) - 0.06 * sin(x / 21 + 1))
+            near = height * (0.78 - 0.09 * sin(x / 71 + 2) - 0.03 * sin(x / 17))
             colour = (247, 211, 148) if y < far else (110, 160, 130) if y < near else (38, 92, 72)
             fade = y / height
             row += bytes(int(part * (1 - 0.18 * fade)) for part in colour)

@@ -23,7 +23,7 @@ MOST_RECIPIENTS: Final = 50
 MOST_SUBJECT: Final = 500  # characters
 MOST_TEXT: Final = 200_000
 MOST_FILES: Final = 20
-ROOM: Final = 20 * 1024 * 1024  # bytes of all attachments of a letter; base64 makes 27 MB of it
+ROOM: Final = 20_000_000  # bytes of all attachments of a letter; base64 makes 27 MB of it
 _BREAK = re.compile(r"[\r\n\0\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}")
 TYPED: Final = ("to", "cc", "subject")
@@ -78,7 +78,7 @@ def file_problems(files: Iterable[File]) -> dict[str, str]:
     if len(listed) > MOST_FILES:
         return {"files": f"At most {MOST_FILES} files, please."}
     if sum(len(file.content) for file in listed) > ROOM:
-        return {"files": f"At most {ROOM // 1024 // 1024} MB in all, please."}
+        return {"files": f"At most {ROOM // 1_000_000} MB in all, please."}
     return {}
 
 
