@@ -22,6 +22,7 @@ from crlf.rules.filters import After
 from crlf.server import App, Refused, running, stream, text
 from crlf.server.apps.layers import MOST_ASKED
 
+HOME = "http://localhost/"
 NOW = 1_800_000_000.0
 
 
@@ -576,3 +577,25 @@ def test_a_generator_whose_answer_nobody_waits_for_is_closed() -> None:
     asyncio.run(main())
     assert len(closed) == 1
     assert closed[0] != threading.main_thread().name
+
+
+@pytest.mark.parametrize("path", ["plain", "waits"])
+def test_under_another_server_it_is_the_same(path: str) -> None:
+    from crlf.server import AsgiApplication
+
+    app, done = telling_app(), list[str]()
+    app.filter(setting_for_good)
+    app.around(setting)
+
+    @app.around
+    async def noting(request: Request, answer: Any) -> Any:
+        response = await answer(request.with_field("x-copy", "1"))
+        request.after_answer(done.append, WHO.get())
+        return response.with_field("x-around", "yes")
+
+    with Client(app=AsgiApplication(app)) as client:
+        response = client.get(HOME + path, headers={"x-who": "eve"})
+        assert (response.text, response.headers["x-around"]) == ("eve", "yes")
+        assert client.get(HOME + path).text == "nobody"
+        assert client.get(HOME + "nothing").headers["x-around"] == "yes"
+    assert done[:1] == ["eve"]

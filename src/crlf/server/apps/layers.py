@@ -94,7 +94,10 @@ class Passage:
             result = await layer.answer(request, asking.ask, self._in_thread)
             if result is None:
                 raise TypeError(f"{layer.name}() returned nothing, where its answer is wanted")
-            response = await service.response_of(result, request, layer.name)
+            if type(result) is Response:
+                response = result
+            else:
+                response = await service.response_of(result, request, layer.name)
         except Exception as error:
             response = await service.excused(request, error, endpoint)
         except BaseException:
