@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from crlf import App, Client, Refused
+from crlf import App, Client, Refused, running
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
@@ -362,6 +362,16 @@ def test_both_colours_have_it(path: str, error: Exception) -> None:
         assert "answered by breaks" in page.text
         assert page.headers["vary"] == "Accept"
         Balanced(page.text)
+
+
+def test_an_application_with_it_listens_on_this_machine_alone() -> None:
+    with (
+        pytest.raises(ValueError, match=r"debug=True .* bind 127\.0\.0\.1"),
+        running(App(debug=True), host="0.0.0.0"),
+    ):
+        raise AssertionError("it listens")
+    with running(App(debug=True)) as server, Client() as client:
+        assert client.get(server.url).status_code == 404
 
 
 def test_it_is_not_for_what_was_refused_nor_without_being_asked() -> None:

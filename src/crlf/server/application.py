@@ -26,6 +26,15 @@ class DidNotStart(RuntimeError):
         return f"{text}\n{self.why}" if more else text
 
 
+def check_debug(app: object, *, is_reachable: bool) -> None:
+    """Raise ValueError when an application that shows its insides could be reached from afar."""
+    if is_reachable and getattr(app, "debug", False) is True:
+        raise ValueError(
+            "an application with debug=True shows its insides, so it may not listen where other "
+            "machines can reach it: bind 127.0.0.1, or make it without debug"
+        )
+
+
 class Renewed(Protocol):
     """Certificates, as net/certificates.py has them: loading ssl is not for plain HTTP."""
 

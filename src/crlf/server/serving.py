@@ -23,7 +23,7 @@ from crlf.net.board import BEAT, DRAINING, READY, Board, Slot
 from crlf.net.descriptors import connections_that_fit
 from crlf.net.draining import Drain
 from crlf.net.interrupt import Interrupt, is_cancelled
-from crlf.net.listening import Doors, doors_of, open_doors, url_of
+from crlf.net.listening import Doors, doors_of, is_public, open_doors, url_of
 from crlf.net.saving import Saving
 from crlf.net.spool import Spool
 from crlf.net.tasks import within
@@ -33,7 +33,7 @@ from crlf.rules.deadlines import Patience
 from crlf.rules.forwarded import Trusted, forwarded_gate
 from crlf.rules.gates import Gate, in_a_row
 from crlf.rules.hosts import hosts_gate
-from crlf.server.application import Application, Entrance
+from crlf.server.application import Application, Entrance, check_debug
 from crlf.server.renewing import Renewing
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
 from crlf.server.watching.measures import MetricsSite
@@ -129,6 +129,7 @@ class Server:
         if sockets is None:
             self._doors = doors_of(settings.bind, settings.backlog, os.environ, os.getpid())
             sockets = self._doors.sockets
+        check_debug(self.app, is_reachable=any(map(is_public, sockets)))
         self._renew()
         crowd = None if self._is_alone else Crowd(self._board, self._slot, monotonic)
         listener = network.listen_on(
