@@ -13,6 +13,8 @@ HOMES = {
     "crlf.rules.redirects": ("redirecting",),
     "crlf.rules.routes": ("Pattern", "Routes"),
     "crlf.rules.sessions": ("SignedSessions",),
+    "crlf.rules.sessionstore": ("Record", "SessionStore"),
+    "crlf.rules.storedsessions": ("StoredSessions",),
 }
 
 __all__, __getattr__, __dir__ = exporting(__name__, HOMES)

@@ -15,6 +15,9 @@ from crlf.rules.redirects import redirecting as redirecting
 from crlf.rules.routes import Pattern as Pattern
 from crlf.rules.routes import Routes as Routes
 from crlf.rules.sessions import SignedSessions as SignedSessions
+from crlf.rules.sessionstore import Record as Record
+from crlf.rules.sessionstore import SessionStore as SessionStore
+from crlf.rules.storedsessions import StoredSessions as StoredSessions
 
 __all__ = [
     "CookieJar",
@@ -23,8 +26,11 @@ __all__ = [
     "Patience",
     "Pattern",
     "PoolLimits",
+    "Record",
     "Routes",
+    "SessionStore",
     "SignedSessions",
+    "StoredSessions",
     "Timeout",
     "authorizing",
     "basic",
