@@ -7,8 +7,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,10 @@ def test_what_is_over_is_forgotten_by_the_batch(store: SessionFile) -> None:
 
 def test_nothing_is_made_before_something_is_kept(store: SessionFile, path: Path) -> None:
     assert store.load("a", NOW) is None
+    assert not store.swap("a", 1, TWO, ENDS, NOW)
+    assert not store.move("a", 1, "b", TWO, ENDS, NOW)
+    assert (store.delete_all_of("ann"), store.prune(NOW)) == (0, 0)
+    store.delete("a")
     assert list(path.parent.iterdir()) == []
 
 
@@ -243,10 +248,8 @@ def test_who_reads_waits_for_no_writer(store: SessionFile, path: Path) -> None:
     other.execute("BEGIN IMMEDIATE")
     other.execute("UPDATE session SET version = 9")
     assert store.load("a", NOW) == ONE
-    thread = threading.Timer(0.1, lambda: other.execute("COMMIT") and other.close())
     other.execute("ROLLBACK")
     other.close()
-    thread.cancel()
 
 
 def test_who_writes_waits_for_a_while(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,10 +261,23 @@ def test_who_writes_waits_for_a_while(path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(StoreUnavailable, match="locked"):
         store.swap("a", 1, TWO, ENDS, NOW)
     assert store.load("a", NOW) == ONE
+    begun = time.monotonic()
+    with ThreadPoolExecutor(8) as threads:  # nor one after the other
+        refused = threads.map(lambda _: raised(lambda: store.swap("a", 1, TWO, ENDS, NOW)), "a" * 8)
+        assert set(refused) == {StoreUnavailable}
+    assert time.monotonic() - begun < 0.7
     other.execute("ROLLBACK")
     assert store.swap("a", 1, TWO, ENDS, NOW)
     other.close()
     store.close()
+
+
+def raised(work: Callable[[], object]) -> type[Exception] | None:
+    try:
+        work()
+    except Exception as error:
+        return type(error)
+    return None
 
 
 # --- many processes ------------------------------------------------------------------------------

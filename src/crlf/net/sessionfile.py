@@ -145,6 +145,8 @@ class SessionFile:
                 writer.let_go()  # somebody deleted the file, or put another in its place
                 is_another = True
             if writer.connection is None:
+                if statement is not _BEGIN and not os.path.exists(self.path):
+                    return 0
                 self._make_folder()
                 writer.make()
             count: int = writer.connection.execute(statement, values).rowcount
@@ -184,7 +186,8 @@ class _Line:
         self.connection: Any = None  # guarded by _guard
 
     def __enter__(self) -> _Line:
-        self._guard.acquire()
+        if not self._guard.acquire(timeout=self._patience):
+            raise StoreUnavailable("the file of sessions cannot be used: others are waiting too")
         return self
 
     def __exit__(
@@ -249,9 +252,14 @@ class _Line:
             return False
         return (known.st_dev, known.st_ino) == self._identity
 
-    def part(self) -> None:
-        """In a process that was just forked off: be as new."""
-        self._guard = threading.Lock()
+    def hold(self) -> None:
+        """Have no connection while this process forks."""
+        self._guard.acquire()
+        self.let_go()
+
+    def go_on(self) -> None:
+        """After a fork, in either process."""
+        self._guard.release()
 
     def let_go(self) -> None:
         """Close the connection, if there is one."""
@@ -293,26 +301,18 @@ def _is_shared(mode: int) -> bool:
 
 def _before_fork() -> None:
     """Close all connections: an open one that is forked has locks that are none (SQLite, 2.6)."""
-    _forking.extend(_LINES)
-    for line in _forking:
-        line.__enter__()
-        line.let_go()
+    for line in tuple(_LINES):
+        line.hold()
+        _forking.append(line)
 
 
-def _after_fork_in_parent() -> None:
+def _after_fork() -> None:
     while _forking:
-        _forking.pop().__exit__(None, None)
-
-
-def _after_fork_in_child() -> None:
-    while _forking:
-        _forking.pop().part()
+        _forking.pop().go_on()
 
 
 _forking: list[_Line] = []  # held while this process forks
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
     )
