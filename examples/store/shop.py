@@ -30,6 +30,9 @@ SAFE: Final = {
     "cache-control": "no-store",  # a page is out of date as soon as the cart is another
 }
 
+# Browsers say whose page a form was on, and what a page of another site has sent is refused. All
+# forms have a token besides: with csrf="token" even whoever says nothing would need it, and so
+# would the course's clients.
 app = App(templates=HERE / "templates", sessions=FOLDER / "sessions.sqlite")
 app.folder("/static", STATIC)
 

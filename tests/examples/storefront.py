@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 from itertools import count
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +47,7 @@ class Visitor:
         email = f"tim{next(_numbers)}@example.org"
         form = {"name": name, "email": email, "password": PASSWORD}
         page = self.post("/signup", data=form, follow_redirects=True)
-        assert (page.status_code, heading(page)) == (200, name)
+        assert (page.status_code, heading(page)) == (200, escape(name)), page.text
         return email
 
     def log_in(self, email: str, password: str = PASSWORD, **more: str) -> Response:

@@ -49,9 +49,14 @@ class Attempts:
             )
 
     def forget(self, name: str, address: str) -> None:
-        """Strike out the tries at a name: the last one was right."""
+        """Strike out the tries at a name, and one of the place's: the last one was right."""
+        place = _place(address)
         with self._database.writing() as db:
-            db.execute("DELETE FROM attempts WHERE who = ?", (f"{_place(address)} {name.lower()}",))
+            db.execute("DELETE FROM attempts WHERE who = ?", (f"{place} {name.lower()}",))
+            db.execute(
+                "DELETE FROM attempts WHERE id = (SELECT max(id) FROM attempts WHERE who = ?)",
+                (place,),
+            )
 
 
 def _place(address: str) -> str:
