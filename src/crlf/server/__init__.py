@@ -15,6 +15,7 @@ HOMES = {
         "FileAnswer", "Refused", "file", "html", "is_local", "json", "redirect", "stream", "text",
     ),
     "crlf.server.apps.app": ("App",),
+    "crlf.server.apps.csrftokens": ("csrf_field", "csrf_token"),
     "crlf.server.apps.events": ("EventsAnswer", "events"),
     "crlf.server.apps.templates": ("Templates", "render", "template"),
     "crlf.server.gateways.asgi": ("AsgiApplication",),

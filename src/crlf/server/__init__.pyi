@@ -10,6 +10,8 @@ from crlf.server.apps.answers import redirect as redirect
 from crlf.server.apps.answers import stream as stream
 from crlf.server.apps.answers import text as text
 from crlf.server.apps.app import App as App
+from crlf.server.apps.csrftokens import csrf_field as csrf_field
+from crlf.server.apps.csrftokens import csrf_token as csrf_token
 from crlf.server.apps.events import EventsAnswer as EventsAnswer
 from crlf.server.apps.events import events as events
 from crlf.server.apps.handlers import Handler as Handler
@@ -43,6 +45,8 @@ __all__ = [
     "ServerSettings",
     "Templates",
     "WsgiApplication",
+    "csrf_field",
+    "csrf_token",
     "events",
     "file",
     "html",
