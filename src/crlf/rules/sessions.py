@@ -20,9 +20,10 @@ from crlf.message.fields.cookies import MAX_PAIR, SetCookie
 from crlf.message.grammar import parse_digits, split_list
 from crlf.message.headers import Headers
 from crlf.message.percent import decode_plus, encode_plus
-from crlf.message.request import Request
+from crlf.message.request import NOT_RECEIVED, Request
 from crlf.message.response import Response
 from crlf.message.session import Session
+from crlf.message.url import URL
 from crlf.patterns import pattern
 from crlf.values import frozen
 from crlf.wire.signing import MIN_KEY, sign, unsign
@@ -217,10 +218,15 @@ def cookie_name(request: Request, cookie: str, secure: bool | None) -> str:
 
     secure: as SignedSessions has it. Raises LocalError where none can be kept safely.
     """
-    url = request.url
-    if url.scheme == "https" or secure:
+    how = request.received_how
+    host = how.authority or request.headers.first("host")
+    if host and request.target[:1] == "/" and how is not NOT_RECEIVED:
+        scheme, is_near = how.scheme, _is_near(host)  # as nearly always: without making a URL
+    else:
+        scheme, is_near = request.url.scheme, is_loopback(request.url.host)
+    if scheme == "https" or secure:
         return HOST_PREFIX + cookie
-    if secure is None and not request.received_how.is_inside and not is_loopback(url.host):
+    if secure is None and not how.is_inside and not is_near:
         raise LocalError(
             "a session over plain HTTP, where anybody on the way could take it over: serve "
             "HTTPS, or make the application with App(secure_cookies=True) when a proxy in "
@@ -228,6 +234,11 @@ def cookie_name(request: Request, cookie: str, secure: bool | None) -> str:
             "RFC 6265bis 8.3",
         )
     return cookie
+
+
+@lru_cache(maxsize=256)
+def _is_near(authority: str) -> bool:
+    return is_loopback(URL(f"http://{authority}").host)
 
 
 def check_lifetimes(idle: int, lifetime: int) -> None:
