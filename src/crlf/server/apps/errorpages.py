@@ -25,6 +25,10 @@ from crlf.rules.sessions import is_loopback
 from crlf.server.apps.answers import Refused
 
 _SOON = Headers([("retry-after", "5")])
+# What proxies write: who came by one is not known to sit at this machine, whatever Host says.
+_OF_PROXIES = (
+    "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip",
+)  # fmt: skip
 
 
 def page_of(request: Request, error: Exception, status_code: int, *, debug: bool) -> Response:
@@ -68,7 +72,14 @@ def with_its_fields(error: Exception, response: Response) -> Response:
 
 
 def is_from_here(request: Request) -> bool:
-    """Tell whether a request comes from this machine and is for it, so may see its insides."""
+    """Tell whether a request comes from this machine and is for it, so may see its insides.
+
+    A proxy on this machine asks from here, often by this machine's own name, for the whole world.
+    Most say that they are one; nginx, unless told to, says so by HTTP/1.0 alone, which no browser
+    speaks.
+    """
+    if request.version == "1.0" or any(name in request.headers for name in _OF_PROXIES):
+        return False
     try:
         peer = request.peer
         if peer is None:
