@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from crlf import Client, Response, running
 from crlf.net.loops import new_loop
@@ -69,6 +70,8 @@ def opened(folder: Path) -> Iterator[ModuleType]:
         importlib.import_module("examples.store.app")
         new_loop().close()  # uvloop's first one in a process keeps a pipe for ever
         shop = sys.modules["examples.store.shop"]
+        quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+        patch.setattr("examples.store.data.passwords._hasher", quick)
         try:
             with Client(app=shop.app) as client:  # the file of sessions stays open from here on
                 Visitor("http://localhost", client).buy(1)
