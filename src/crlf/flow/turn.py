@@ -33,7 +33,7 @@ class Turn:
     """
 
     __slots__ = (
-        "_deadline_from", "_has_left", "_head", "_limit", "_line", "_received", "fault",
+        "_deadline_from", "_given_at", "_has_left", "_head", "_limit", "_line", "_received", "fault",
         "has_begun", "is_finished", "is_gone", "request", "status_code",
     )  # fmt: skip
 
@@ -44,6 +44,7 @@ class Turn:
         self._limit: int | None = _SERVERS
         self._received = -1  # bytes of content; -1 before the first was asked for
         self._deadline_from = (0.0, 0)  # when content was first asked for, at how many bytes
+        self._given_at = 0.0  # when the application last got some
         self.fault: Exception | None = None
         self.has_begun = False
         self.is_finished = False
@@ -94,6 +95,9 @@ class Turn:
                 if engine.expects_continue and not self.has_begun and engine.may_answer:
                     engine.send(CONTINUE)
                     await line.connection.flush(line.write_deadline())
+            else:  # what the application did meanwhile is no time of the client's
+                began, before = self._deadline_from
+                self._deadline_from = began + line.terms.now() - self._given_at, before
             part = await line.connection.next_part(self._body_deadline())
             if type(part) is Data:
                 self._received += len(part.data)
@@ -101,6 +105,7 @@ class Turn:
                 if not self.body_is_due:
                     # Its end has come with it; until that is fetched, no request can follow.
                     expect_end(await line.connection.next_part(None))
+                self._given_at = line.terms.now()
                 return part.data
             expect_end(part)
             return None

@@ -140,6 +140,8 @@ class AsgiFace:
             return request
         limit = self._limits.body if intake.limit == AS_SET else intake.limit
         total = None if length is None else parse_digits(length)
+        if total == 0:
+            return request
         refuse_over(limit, total)
         telling = None if intake.progress is None else Telling(intake.progress, request, total)
         content = _Content(receive)
