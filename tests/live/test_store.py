@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 
 import pytest
 from tests.examples.storefront import PNG, ROOT, STATIC, Visitor, Visitors, heading, opened, text_of
+from tests.live.pagechecks import VALIDATOR, assert_valid_html
 
 from crlf import Client, Response, running
 
@@ -444,6 +445,29 @@ def test_the_course_s_page_is_a_file(visitor: Visitor, tmp_path: Path) -> None:
     assert page.save(tmp_path / "index.html").read_bytes() == (STATIC / "index.html").read_bytes()
     again = visitor.get("/index.html", headers={"if-none-match": page.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.needs(*VALIDATOR)
+@pytest.mark.timeout(120)
+def test_every_page_is_valid_html(store: ModuleType) -> None:
+    """By the W3C's checker; in every state that a page can be in."""
+    with Client(app=store.app) as client:
+        visitor = Visitor("http://localhost", client)
+        pages = [visitor.get(path).text for path in PAGES]
+        pages += [visitor.post(path, data={}).text for path in ("/signup", "/login", "/cart")]
+        visitor.join()
+        visitor.buy(9, 3)
+        pages += [visitor.post("/projects", data={}).text, visitor.get("/cart").text]
+        pages += [visitor.get("/order").text, visitor.post("/order", data={}).text]
+        pages.append(visitor.post("/order", data=ORDER, follow_redirects=True).text)
+        visitor.buy(9, 4)
+        pages.append(visitor.post("/order", data=ORDER).text)
+        pages.append(visitor.post("/account/password", data={}).text)
+        pages.append(send_photo(visitor, PNG).text)
+        pages += [visitor.get(path).text for path in ("/projects", "/account", "/cart")]
+        pages.append(visitor.post("/logout", follow_redirects=True).text)
+        pages.append((STATIC / "index.html").read_text(encoding="utf-8"))
+    assert_valid_html(*pages)
 
 
 def test_what_pages_load_is_there_and_nowhere_else(visitor: Visitor) -> None:
