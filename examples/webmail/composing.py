@@ -32,6 +32,7 @@ from examples.webmail.writing import (
     problems_of,
     reopened,
     reply,
+    written,
 )
 
 BODY: Final = ROOM + 4_000_000  # bytes of one form; the server's limit is 16 MiB
@@ -92,7 +93,7 @@ def post_letter(request: Request) -> object:
     now = datetime.now(UTC)
     if problems or asked != "send":
         few = [] if "files" in problems else files
-        kept = kept_draft(draft, user, few, now).as_bytes()
+        kept = written(kept_draft(draft, user, few, now))
         ids["draft"], old = mailbox.add("drafts", kept, SEEN + DRAFT), ids["draft"]
         if old:
             mailbox.drop(old)
@@ -103,7 +104,7 @@ def post_letter(request: Request) -> object:
         return redirect(app.url("compose", again))
     message = composed(draft, user, files, now)
     delivered = deliver(message, people_in(f"{draft.to}, {draft.cc}"), users, mailbox_of)
-    mailbox.add("sent", message.as_bytes(), SEEN)
+    mailbox.add("sent", written(message), SEEN)
     if ids["reply"]:
         mailbox.flag(ids["reply"], ANSWERED)
     if ids["draft"]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from examples.webmail.letters import Person
 from examples.webmail.mailboxes import Mailbox
 from examples.webmail.users import User, Users
+from examples.webmail.writing import written
 
 
 class Delivered(NamedTuple):
@@ -39,7 +40,7 @@ def deliver(
     mailbox_of: Callable[[User], Mailbox],
 ) -> Delivered:
     """Put a letter into the inbox of everybody who has one here."""
-    content = message.as_bytes()
+    content = written(message)
     here: dict[str, User] = {}
     elsewhere: list[str] = []
     for person in recipients:

@@ -47,6 +47,7 @@ SAFE: Final = Headers(
 app = App(
     sessions=str(FOLDER / "sessions.sqlite"),
     templates=environment(Path(__file__).with_name("templates")),
+    csrf="token",  # asked for where a browser does not say whose page a form was on
 )
 app.folder("/static", STATIC)
 users = Users(FOLDER / "users")

@@ -1,8 +1,9 @@
 """Writing: what stood in the form becomes a message, or a sentence beside the field.
 
 A subject or an address with a line break in it would be a header of somebody else's choice, so it
-is refused here, in words; `email` would refuse it once more, with a traceback. Its law: what was
-typed is given back as it was typed, whatever is wrong with it.
+is refused here, in words. So is "=?", which begins an encoded word: `email` decodes those in what
+it is given, and before Python 3.11.10 wrote the line break that may be in one into the head. Its
+law: what was typed is given back as it was typed, and a head has the fields that were set here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses, make_msgid
 from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
 
+from crlf.message.fields.disposition import safe_name
 from examples.webmail.letters import FOREIGN, Attachment, Letter, Person, is_address
 from examples.webmail.users import DOMAIN, User
 
@@ -26,11 +29,13 @@ MOST_FILES: Final = 20
 ROOM: Final = 20_000_000  # bytes of all attachments of a letter; base64 makes 27 MB of it
 _BREAK = re.compile(r"[\r\n\0\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}")
+_ID = re.compile(r"<[!-;=?-~]{1,250}>")
+CODE: Final = "=?"  # RFC 2047 2: an encoded word begins with it
 TYPED: Final = ("to", "cc", "subject")
 
 
 class Draft(NamedTuple):
-    """What stands in the form. source: the letter whose attachments may be kept."""
+    """What stands in the form."""
 
     to: str = ""
     cc: str = ""
@@ -53,8 +58,8 @@ def problems_of(draft: Draft, files: Iterable[File] = ()) -> dict[str, str]:
     problems = {}
     for name in ("to", "cc"):
         typed = getattr(draft, name)
-        if _BREAK.search(typed):
-            problems[name] = "An address has no line breaks in it."
+        if _BREAK.search(typed) or CODE in typed:
+            problems[name] = f"An address has no line breaks in it, and no “{CODE}”."
             continue
         wrong = [person for person in people_in(typed) if not is_address(person.address)]
         if wrong:
@@ -65,6 +70,8 @@ def problems_of(draft: Draft, files: Iterable[File] = ()) -> dict[str, str]:
         problems["to"] = f"A letter goes to at most {MOST_RECIPIENTS} people from here."
     if _BREAK.search(draft.subject):
         problems["subject"] = "A subject is one line; this one has a line break in it."
+    elif CODE in draft.subject:
+        problems["subject"] = f"Mail programs take “{CODE}” for the beginning of a code."
     elif len(draft.subject) > MOST_SUBJECT:
         problems["subject"] = f"At most {MOST_SUBJECT} characters, please."
     if len(draft.text) > MOST_TEXT:
@@ -110,8 +117,8 @@ def kept_draft(draft: Draft, sender: User, files: Iterable[File], date: datetime
     message = EmailMessage(policy=SMTP)
     message["From"] = _address(Person(sender.full_name, sender.address))
     for name in TYPED:
-        message[f"X-Draft-{name.title()}"] = _BREAK.sub(" ", getattr(draft, name))[:5000]
-    message["Subject"] = _BREAK.sub(" ", draft.subject)[:MOST_SUBJECT]
+        message[f"X-Draft-{name.title()}"] = quote(getattr(draft, name)[:5000], safe="@,.")
+    message["Subject"] = _harmless(draft.subject)
     return _finished(message, draft, files, date)
 
 
@@ -120,9 +127,9 @@ def _finished(
 ) -> EmailMessage:
     message["Date"] = format_datetime(date)
     message["Message-ID"] = make_msgid(domain=DOMAIN)
-    if draft.answers and not _BREAK.search(draft.answers):
-        message["In-Reply-To"] = draft.answers[:500]
-        message["References"] = " ".join(f"{draft.references} {draft.answers}".split())[-2000:]
+    if answers := _ids(draft.answers)[:1]:  # from somebody else's head, so read again
+        message["In-Reply-To"] = answers[0]
+        message["References"] = " ".join([*_ids(draft.references)[-8:], *answers])
     message.set_content(draft.text.replace("\r\n", "\n")[:MOST_TEXT], cte="quoted-printable")
     for file in files:
         known = _MEDIA.fullmatch(file.content_type) and not file.content_type.startswith(
@@ -138,7 +145,27 @@ OCTETS: Final = "application/octet-stream"
 
 def _address(person: Person) -> Address:
     local, _, domain = person.address.rpartition("@")
-    return Address(_BREAK.sub(" ", person.name)[:200], local, domain)
+    return Address(_harmless(person.name)[:200], local, domain)
+
+
+def _harmless(text: str) -> str:
+    return _BREAK.sub(" ", text).replace(CODE, "= ?")[:MOST_SUBJECT]
+
+
+def _ids(text: str) -> list[str]:
+    return [id for id in _ID.findall(text) if CODE not in id]
+
+
+def written(message: EmailMessage) -> bytes:
+    """Give a message as bytes. Raises ValueError if its head has a field that nobody set."""
+    content = message.as_bytes()
+    head = content.partition(b"\r\n\r\n")[0]
+    names = [line.partition(b":")[0] for line in head.split(b"\r\n") if line[:1] not in b" \t"]
+    bare = head.replace(b"\r\n", b"")
+    known = sorted(name.encode() for name, _ in message.items())
+    if sorted(names) != known or b"\n" in bare or b"\r" in bare:
+        raise ValueError("the head of this message is not what was written")
+    return content
 
 
 # --- what a form begins with ---------------------------------------------------------------------
@@ -147,7 +174,7 @@ def _address(person: Person) -> Address:
 def reopened(letter: Letter) -> Draft:
     """What stood in the form when a draft was kept."""
     fields = {name.lower(): value for name, value in letter.fields}
-    typed = {name: fields.get(f"x-draft-{name}", "") for name in TYPED}
+    typed = {name: unquote(fields.get(f"x-draft-{name}", "")) for name in TYPED}
     if not any(typed.values()):  # a draft that another program has written
         typed = {"to": listed(letter.to), "cc": listed(letter.cc), "subject": letter.subject}
     answers, references = fields.get("in-reply-to", ""), fields.get("references", "")
@@ -214,4 +241,4 @@ def _day(letter: Letter) -> str:
 
 def attached(attachment: Attachment) -> File:
     """An attachment of another letter, to be sent along."""
-    return File(attachment.filename, attachment.content_type, attachment.content)
+    return File(safe_name(attachment.filename), attachment.content_type, attachment.content)

@@ -31,10 +31,20 @@ class Reader:
         return self.page
 
     def post(self, path: str, data: Any = None, **options: Any) -> Response:
+        """Send a form, with the token of a page that was asked for before."""
         options.setdefault("follow_redirects", True)
+        data = {"csrf_token": self.token()} | (data or {})
         url = f"http://localhost{path}"
-        self.page = self.client.post(url, data=data or {}, **options)
+        self.page = self.client.post(url, data=data, **options)
         return self.page
+
+    def token(self) -> str:
+        for path in ("", "/sign-in"):
+            page = self.page if not path else self.get(path)
+            found = re.search(r'name="csrf_token" value="([^"]+)"', page.text if page else "")
+            if found is not None:
+                return found[1]
+        raise AssertionError("no page has a form with a token")
 
     def sign_in(self, name: str = "ann", password: str | None = None) -> Response:
         known = {"ann": "prairie-wind", "tim": "prairie-rain", "rosa": "prairie-snow"}
@@ -78,7 +88,9 @@ def opened(folder: Path) -> Iterator[ModuleType]:
         site = sys.modules["examples.webmail.site"]
         try:
             with Client(app=site.app) as client:  # the file of sessions stays open from here on
-                client.get("http://localhost/sign-in")
+                reader = Reader(client)
+                reader.sign_in("rosa")
+                reader.post("/sign-out")
             yield site
         finally:
             site.app.sessions.store.close()
