@@ -33,6 +33,7 @@ from crlf.message.errors import ReadFailed as ReadFailed
 from crlf.message.errors import ReadTimeout as ReadTimeout
 from crlf.message.errors import RemoteError as RemoteError
 from crlf.message.errors import StatusError as StatusError
+from crlf.message.errors import StoreUnavailable as StoreUnavailable
 from crlf.message.errors import TimedOut as TimedOut
 from crlf.message.errors import TlsFailed as TlsFailed
 from crlf.message.errors import TooLarge as TooLarge
@@ -133,6 +134,7 @@ __all__ = [
     "ServerSentEvent",
     "StatusError",
     "Step",
+    "StoreUnavailable",
     "Templates",
     "TimedOut",
     "Timeout",
