@@ -201,6 +201,7 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 7")
     connection.close()
+    path.chmod(0o600)
     store = SessionFile(path)
     for ask in (lambda: store.load("a", NOW), lambda: store.swap("a", 0, ONE, ENDS, NOW)):
         with pytest.raises(StoreUnavailable, match="newer crlf"):
@@ -229,7 +230,7 @@ def test_a_file_that_was_deleted_is_made_anew(store: SessionFile, path: Path) ->
 
 
 def test_an_empty_file_is_one_that_is_just_being_made(store: SessionFile, path: Path) -> None:
-    path.touch()
+    path.touch(0o600)
     assert store.load("a", NOW) is None
     assert store.swap("a", 0, ONE, ENDS, NOW)
     assert store.load("a", NOW) == ONE

@@ -22,6 +22,7 @@ from crlf.rules.sessionstore import Record
 
 PATIENCE: Final = 2.0  # seconds for other writers; each takes well under a millisecond
 READ_PATIENCE: Final = 0.25  # seconds, only while somebody mends the file after a crash
+AVOIDED: Final = 2.0  # seconds for which nobody waits again for a file that others kept from us
 BATCH: Final = 256  # records that are forgotten at once, a few milliseconds
 SCHEMA: Final = 1  # its version, as the file has it in user_version
 FOLDER: Final = ".crlf"
@@ -85,6 +86,7 @@ class SessionFile:
         """Return a record, or None where there is none or it is over."""
         reader = self._reader
         with reader:
+            reader.refuse_blocked()
             if reader.connection is None and not self._found(reader):
                 return None
             row = reader.connection.execute(_LOAD, (key, now)).fetchone()
@@ -175,13 +177,16 @@ class SessionFile:
 class _Line:
     """One connection to the file, of which one thread at a time makes use."""
 
-    __slots__ = ("__weakref__", "_guard", "_identity", "_path", "_patience", "connection")
+    __slots__ = (
+        "__weakref__", "_blocked_until", "_guard", "_identity", "_path", "_patience", "connection",
+    )  # fmt: skip
 
     def __init__(self, path: str, patience: float) -> None:
         self._path = path
         self._patience = patience
         self._guard = threading.Lock()
         _LINES.add(self)
+        self._blocked_until = 0.0  # monotonic
         self._identity: tuple[int, int] | None = None  # device and number of the file
         self.connection: Any = None  # guarded by _guard
 
@@ -200,6 +205,8 @@ class _Line:
             import sqlite3  # a library of its own, for who has a session to keep
 
             self.let_go()
+            if getattr(fault, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                self._blocked_until = time.monotonic() + AVOIDED
             if isinstance(fault, sqlite3.Error | OSError):
                 what = fault.strerror if isinstance(fault, OSError) else fault
                 error = StoreUnavailable(f"the file of sessions cannot be used: {what}")
@@ -217,6 +224,7 @@ class _Line:
         from pathlib import Path  # loads urllib and more
 
         known = os.stat(self._path)
+        _refuse_others(known)
         self._identity = known.st_dev, known.st_ino
         with _OPENING:
             self.connection = sqlite3.connect(
@@ -226,6 +234,14 @@ class _Line:
                 check_same_thread=False,
                 uri=True,
             )
+
+    def refuse_blocked(self) -> None:
+        """Raise OSError where a moment ago others did not let go of the file.
+
+        Who reads does so on the loop, which stands still while he waits: one may, not each.
+        """
+        if self._blocked_until and time.monotonic() < self._blocked_until:
+            raise OSError(0, "others keep it locked")
 
     def make(self) -> None:
         """Connect to the file, and make it and its table if they are not there."""
@@ -292,6 +308,19 @@ def _turn_on_wal(connection: Any, deadline: float) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _refuse_others(known: os.stat_result) -> None:
+    """Raise PermissionError for a file that is another user's, or that anybody may open.
+
+    Who can write it is signed in as whomever he likes; who can read it knows what all have done.
+    """
+    if os.name != "posix":
+        return
+    if known.st_uid not in (os.geteuid(), 0):
+        raise PermissionError(0, "it belongs to another user")
+    if known.st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise PermissionError(0, "anybody on this machine may open it: chmod 600")
 
 
 def _is_shared(mode: int) -> bool:

@@ -122,6 +122,9 @@ class SignedSessions:
     lifetime: int = LIFETIME
     secure: bool | None = None
 
+    def __repr__(self) -> str:
+        return f"SignedSessions({self.cookie!r}, {len(self.keys)} keys)"
+
     @property
     def opens_slowly(self) -> bool:
         """No: the visitor has brought it along."""
