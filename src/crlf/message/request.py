@@ -232,7 +232,7 @@ class Request(Message):
         application's answer says by itself that it was chosen so (Vary). Raises ValueError for
         what is no type, such as "json".
         """
-        if not types or any(parse_media_type(one) is None for one in types):
+        if not types or any("/" not in one for one in types):
             raise ValueError('media types are like "text/html"')
         from crlf.message.fields.negotiation import best_media_type  # clients never choose
 
@@ -302,6 +302,11 @@ class Request(Message):
         works.append(partial(work, *arguments))  # type: ignore[attr-defined]  # a list, as set above
 
     # -- copies
+
+    def _copy(self) -> Request:
+        if self.site is not None:  # what one of them looks at, as the session, is all of theirs
+            self.extras  # noqa: B018  # there from now on, and so shared
+        return super()._copy()
 
     def with_headers(self, headers: Headers) -> Request:
         """Return a copy with these fields and no others."""

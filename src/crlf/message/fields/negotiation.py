@@ -8,6 +8,7 @@ weight of zero is a refusal. A field that cannot be read says nothing, and so re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from crlf.message.errors import Malformed
@@ -16,6 +17,7 @@ from crlf.message.grammar import BLANK, QUOTED, parse_digits, split_list
 from crlf.patterns import pattern
 
 MAX_MEMBERS: Final = 50  # of one Accept field; browsers send up to 10, with every language 30
+_REMEMBERED: Final = 256  # characters of a field that is worth it
 _QUALITY = pattern(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 12.4.2
 _WEIGHT = pattern(r";[ \t]*[qQ]=")
 _HARDLY: Final = 0.0005  # below every weight that can be written
@@ -54,9 +56,15 @@ def best_media_type(accept: str | None, offered: Sequence[str]) -> str | None:
     The most specific range decides for each offer: with parameters, type/subtype, type/*, */*.
     None: nothing offered is acceptable. Without a field, or a readable one, the first offer.
     """
+    if accept is not None and len(accept) <= _REMEMBERED:
+        return _remembered_type(accept, tuple(offered))
+    return _best_media_type(accept or "", offered)
+
+
+def _best_media_type(accept: str, offered: Sequence[str]) -> str | None:
     ranges = [
         (found, quality)
-        for text, quality in parse_quality_list(accept or "")
+        for text, quality in parse_quality_list(accept)
         if (found := parse_media_type(text)) is not None
     ]
     if not ranges:
@@ -70,6 +78,11 @@ def best_media_type(accept: str | None, offered: Sequence[str]) -> str | None:
         return max(fits)[1] if max(fits)[0] else 0.0
 
     return _best(offered, liking)
+
+
+_remembered_type = lru_cache(maxsize=256)(
+    _best_media_type
+)  # browsers say one thing again and again
 
 
 def _fit(accepted: MediaType, offer: MediaType) -> int:
@@ -118,7 +131,13 @@ def best_language(accept_language: str | None, offered: Sequence[str]) -> str | 
     none, its ends are cut off one by one ("de-CH" falls back on "de", lookup). None: nothing
     matches, and the server sends its default. Without a field the first offer.
     """
-    ranges = [(text.lower(), q) for text, q in parse_quality_list(accept_language or "")]
+    if accept_language is not None and len(accept_language) <= _REMEMBERED:
+        return _remembered_language(accept_language, tuple(offered))
+    return _best_language(accept_language or "", offered)
+
+
+def _best_language(accept_language: str, offered: Sequence[str]) -> str | None:
+    ranges = [(text.lower(), q) for text, q in parse_quality_list(accept_language)]
     if not ranges:
         return offered[0] if offered else None
     tags = {tag.lower(): tag for tag in reversed(offered)}
@@ -130,6 +149,9 @@ def best_language(accept_language: str | None, offered: Sequence[str]) -> str | 
         if found is not None:
             return tags[found]
     return None
+
+
+_remembered_language = lru_cache(maxsize=256)(_best_language)
 
 
 def _match_language(wanted: str, tags: list[str]) -> str | None:
