@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from crlf import App, Request, template
+from crlf import App, Headers, Request, Response, template
 from crlf.server import is_local
 from crlf.server.apps.templates import TemplateAnswer
 from examples.store.data.attempts import Attempts
@@ -27,8 +28,8 @@ SAFE: Final = {
     "content-security-policy": "default-src 'self'; script-src 'none'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "referrer-policy": "same-origin",
-    "cache-control": "no-store",  # a page is out of date as soon as the cart is another
 }
+XHTML: Final = "application/xhtml+xml"
 
 # Browsers say whose page a form was on, and what a page of another site has sent is refused. All
 # forms have a token besides: with csrf="token" even whoever says nothing would need it, and so
@@ -43,6 +44,15 @@ members = Members(database)
 attempts = Attempts(database)
 projects = Projects(database)
 photos = Photos(FOLDER / "photos")
+
+
+@app.filter
+def guarding(request: Request) -> Generator[Request, Response, Response]:
+    """Say of every page, whoever made it, what it may load."""
+    response = yield request
+    if response.headers.get("content-type", "").startswith(("text/html", XHTML)):
+        return response.with_headers(response.headers.merged(Headers(SAFE)))
+    return response
 
 
 class Words(dict[str, str]):
@@ -81,8 +91,9 @@ def page(
     /,
     **values: object,
 ) -> TemplateAnswer:
-    """Answer with a page of the store."""
-    return template(name, status_code, SAFE | (headers or {}), visit=visit_of(request), **values)
+    """Answer with a page of the store, which is out of date as soon as the cart is another."""
+    fields = {"cache-control": "no-store"} | (headers or {})
+    return template(name, status_code, fields, visit=visit_of(request), **values)
 
 
 class SignInFirst(Exception):

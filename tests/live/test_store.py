@@ -5,6 +5,7 @@ Each test is run twice, with `Client(app=app)` and with a server on a port, and 
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -478,6 +479,29 @@ def test_what_pages_load_is_there_and_nowhere_else(visitor: Visitor) -> None:
     drawings = ElementTree.fromstring(visitor.get("/static/drawings.svg").text)
     assert {f"/static/drawings.svg#{symbol.get('id')}" for symbol in drawings} <= loaded
     assert not re.search(r"url\(|@import|https?:", visitor.get("/static/store.css").text)
+
+
+def test_every_page_says_what_it_may_load(visitor: Visitor) -> None:
+    for path in (*PAGES, "/index.html"):
+        policy = visitor.get(path).headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "script-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+    assert "content-security-policy" not in visitor.get("/static/store.css").headers
+
+
+def test_who_listens_is_told_of_what_is_sold(
+    visitors: Visitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("examples.store.handlers.around.LOOKS_EVERY", 0.02)
+    listener, buyer = visitors(), visitors()
+    with listener.client.events(f"{listener.url}/stock") as news:
+        before = json.loads(next(iter(news)).data)
+        assert len(before) == 36
+        buyer.buy(16, 5)
+        buyer.post("/order", data=ORDER)
+        assert json.loads(next(iter(news)).data) == {"16": before["16"] - 5}
 
 
 @pytest.mark.rfc("9110", "15.5.6")
