@@ -136,7 +136,8 @@ def too_large(request: Request, error: TooLarge | Refused) -> object:
 
 
 def _trouble(title: str, sentence: str) -> object:
-    return template("trouble.html", title=title, sentence=sentence)
+    # With SAFE here too: what is refused before it is read does not come by the filter.
+    return template("trouble.html", 200, SAFE, title=title, sentence=sentence)
 
 
 def _sentence(reason: str) -> str:

@@ -83,6 +83,7 @@ def test_what_a_page_of_another_site_sends_is_refused(ann: Reader) -> None:
     for path in ("/sign-out", "/compose", "/mail/inbox", "/bin/empty", "/import", "/sign-in"):
         page = ann.post(path, {"to": "tim@prairie.example"}, headers=fields)
         assert page.status_code == 403, path
+        assert "default-src 'none'" in page.headers["content-security-policy"]
     assert ann.get("/mail/inbox").status_code == 200
 
 
