@@ -42,6 +42,7 @@ from crlf.server.apps.handlers import (
     waits,
 )
 from crlf.server.apps.layers import Passage
+from crlf.server.apps.sessions import site_wide
 
 LOGGER: Final = "crlf.server"
 
@@ -101,6 +102,8 @@ def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send
         except Exception as error:
             response = await service.failed(request, error, endpoint)
         request.site = None
+        if request._extras is not None:
+            request._extras["is_answered"] = True  # for copies, of which nobody else knows
         return response
 
     return answer
@@ -189,6 +192,8 @@ class _Service:
 
     def open_session(self, request: Request) -> Session:
         """Read the session of a request's visitor, which was looked at."""
+        if "is_answered" in request.extras:
+            raise RuntimeError("a session belongs to a request that an application is answering")
         opener = self._opener(request)
         if opener.session is not None:
             return opener.session
@@ -261,7 +266,10 @@ class _Service:
     def _own(self, handler: Handler, path: str) -> Endpoint:
         """An endpoint for what no route answers."""
         scopes = self._site.scopes_at(path)
-        return Endpoint(handler, "crlf", scopes, self._site.sessions, _FOR_ALL)
+        sessions: Sessions | None = None
+        for scope in scopes:  # a page below a prefix has those that the routes there have
+            sessions = site_wide(sessions, getattr(scope.site, "sessions", None))
+        return Endpoint(handler, "crlf", scopes, sessions, _FOR_ALL)
 
     def _missed(self, request: Request, path: str, missed: Missed) -> Endpoint:
         """Find what to say to a request that no route answers. Raises Refused for a refusal."""

@@ -33,7 +33,7 @@ from crlf.server.apps.handlers import (
     name_of,
 )
 from crlf.server.apps.layers import Layer, around_layer, filter_layer
-from crlf.server.apps.sessions import SessionPlace, sessions_of
+from crlf.server.apps.sessions import SessionPlace, let_go_of, sessions_of
 from crlf.server.apps.templates import Templates
 from crlf.server.files.single import Folder, FolderOptions
 
@@ -268,6 +268,15 @@ class App:
     def intake(self, request: Request) -> Intake:
         """Say how the content of a request is to be taken in."""
         return intake_of(self, request)
+
+    async def finish(self) -> None:
+        """Let go of what sessions hold open, as whoever serves it does when it stops.
+
+        They are opened anew when the application is served again, or still is elsewhere.
+        """
+        let_go_of(self.sessions)
+        for mount in self._mounts:
+            await mount.app.finish()
 
     async def __call__(
         self,

@@ -50,6 +50,12 @@ def site_wide(inner: Sessions | None, outer: Sessions | None) -> Sessions | None
     return outer or inner
 
 
+def let_go_of(sessions: Sessions) -> None:
+    """Close the files and connections of a store."""
+    if isinstance(sessions, StoredSessions):
+        sessions.store.close()
+
+
 def _is_default(sessions: Sessions | None) -> bool:
     return isinstance(sessions, StoredSessions) and sessions.is_default
 
