@@ -36,6 +36,8 @@ HOST_PREFIX: Final = "__Host-"  # browsers take it only with Secure, Path=/ and 
 # Of a URL's host, which has been checked: four numbers are an IPv4 address there.
 _LOOPBACK = pattern(r"127(?:\.[0-9]{1,3}){3}|(?:[a-z0-9_-]+\.)*+localhost|::1")
 
+_TARGETED: Final = ("surrogate-control", "x-accel-expires")  # of Fastly and the like; of nginx
+
 _NONE_HERE = "no sessions here: the application was made with sessions=False"
 _VERSION: Final = b"v2"  # of what is signed: "v2 MADE SEEN USER DATA"; before it "MADE SEEN DATA"
 
@@ -336,8 +338,13 @@ def _private_headers(headers: Headers, is_set: bool) -> Headers:
     if "*" not in names and "cookie" not in names:
         vary = f"{vary}, Cookie" if names else "Cookie"
     control = "no-store" if is_set else _private_control(headers.get("cache-control", ""))
-    kept = headers.without("vary", "cache-control").fields
+    kept = headers.without("vary", "cache-control", *_for_some_caches(headers)).fields
     return Headers((*kept, ("vary", vary), ("cache-control", control)))
+
+
+def _for_some_caches(headers: Headers) -> list[str]:
+    """Name the fields that shared caches of a kind obey instead of Cache-Control (RFC 9213 2.2)."""
+    return [name for name in headers if name in _TARGETED or name.endswith("-cache-control")]
 
 
 def without_shared_caching(response: Response) -> Response:
@@ -347,7 +354,10 @@ def without_shared_caching(response: Response) -> Response:
     """
     control = response.headers.get("cache-control", "")
     private = _private_control(control)
-    return response if private == control else response.with_field("cache-control", private)
+    targeted = _for_some_caches(response.headers)
+    if private == control and not targeted:
+        return response
+    return response.without_fields(*targeted).with_field("cache-control", private)
 
 
 def _private_control(value: str) -> str:
