@@ -37,7 +37,7 @@ bench: $(VENV)/.crlf
 	$(PY) bench/run.py
 
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 	@echo "The documentation is in site/index.html"
 
 test-long: $(VENV)/.dev
