@@ -185,7 +185,9 @@ class Request(Message):
         """The uploads of a multipart form by field name, each an Upload."""
         if self._files is None:
             self._refuse_streamed()
-            return {}
+            from crlf.message.uploads import Files  # clients never receive any
+
+            return Files()
         return self._files
 
     def pieces(self) -> Pieces:
