@@ -8,6 +8,7 @@ What follows a block's opening fence says what is done with it:
     python no-run           only compiled
     sh run                  run by the shell, after what the page has saved; must exit with 0
     sh serve                started, and ended with the page; waited for until it listens
+    text printed            each of its lines ends one that was printed before it; ... is anything
 
 A page has a folder of its own and a port of its own: 8000 in its blocks becomes a free one.
 Blocks of any other kind are text.
@@ -54,7 +55,7 @@ class Block:
 
     @property
     def kind(self) -> str:
-        """Sort it: "run", "save", "compile", "shell", "serve", or "text" for what is not tried."""
+        """Sort it: "run", "save", "compile", "shell", "serve", "printed"; "text" is not tried."""
         match self.words:
             case ["python", *rest] if "no-run" in rest:
                 return "compile"
@@ -68,6 +69,8 @@ class Block:
                 return "shell"
             case ["sh" | "console" | "bash", "serve"]:
                 return "serve"
+            case ["text", "printed"]:
+                return "printed"
         return "text"
 
     def __str__(self) -> str:
@@ -109,6 +112,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
+        self.printed = ""  # by the last block that was run
         path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
         source = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
         self.environment = os.environ | {
@@ -142,6 +146,9 @@ class Reader:
             case "compile":
                 compile(text, str(block), "exec")
                 return False
+            case "printed":
+                self.compare(text, block)
+                return False
             case "unknown":
                 pytest.fail(f"{block}: do not know what to do with {block.words}", pytrace=False)
             case _:
@@ -161,6 +168,15 @@ class Reader:
         )
         if done.returncode:
             pytest.fail(f"{block}: exit code {done.returncode}\n{done.stdout}", pytrace=False)
+        self.printed = done.stdout
+
+    def compare(self, text: str, block: Block) -> None:
+        """Fail unless each line that is shown was printed, maybe after one without an end."""
+        lines = [line.rstrip() for line in self.printed.splitlines()]
+        for shown in filter(None, map(str.rstrip, text.splitlines())):
+            wanted = re.compile(re.escape(shown).replace(r"\.\.\.", ".*") + "$")
+            if not any(wanted.search(line) for line in lines):
+                pytest.fail(f"{block}: {shown!r} is not in\n{self.printed}", pytrace=False)
 
     @contextlib.contextmanager
     def serving(self, text: str, block: Block) -> Iterator[None]:
@@ -235,10 +251,14 @@ python -m http.server -b 127.0.0.1 8000
 ```
 ```console run
 $ python -c 'from urllib.request import urlopen; urlopen("http://127.0.0.1:8000/").close()'
+$ echo whatever it prints
 whatever it prints
 ```
 ```python no-run
 undefined()
+```
+```text printed
+what... it prints
 ```
 ```toml title="crlf.toml"
 workers = 4
@@ -255,7 +275,7 @@ GET / HTTP/1.1
 def test_a_page_is_followed(tmp_path: Path) -> None:
     page = blocks(PAGE, "page.md")
     assert [block.kind for block in page] == [
-        "save", "run", "serve", "shell", "compile", "save", "shell", "text"
+        "save", "run", "serve", "shell", "compile", "printed", "save", "shell", "text"
     ]  # fmt: skip
     reader = Reader(tmp_path)
     assert reader.follow(page) == 4
@@ -271,6 +291,7 @@ def test_a_page_is_followed(tmp_path: Path) -> None:
         "```python norun\n1\n```\n",
         "```sh run\nfalse\ntrue\n```\n",
         "```sh serve\nexit 0\n```\n",
+        "```sh run\necho one\n```\n```text printed\ntwo\n```\n",
     ],
 )
 def test_a_block_that_fails_is_seen(text: str, tmp_path: Path) -> None:
