@@ -24,6 +24,7 @@ LATE_OWN = {
     ("net/blocking.py", "crlf.net.socks"): "the same",
     ("net/blocking.py", "crlf.net.sendfile"): "few send files",
     ("message/request.py", "crlf.message.fields.negotiation"): "only an application chooses",
+    ("message/request.py", "crlf.message.uploads"): "loads secrets; no client is sent files",
     ("message/link.py", "crlf.message.fields.disposition"): "few titles are beyond ASCII",
     ("message/response.py", "crlf.message.fields.links"): "few responses have any",
     ("client/plain.py", "crlf.client.inside"): "loads asyncio, 60 ms, for Client(app=app) alone",
