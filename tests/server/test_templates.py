@@ -367,7 +367,8 @@ def test_one_name_in_two_applications_is_asked_from_the_templates_own(write: Wri
 
 def test_an_environment_of_ones_own_is_used_as_it_is() -> None:
     environment = jinja2.Environment(
-        loader=jinja2.DictLoader({"page.html": "{{ price|money }}{{ missing }} {{ url() }}"})
+        loader=jinja2.DictLoader({"page.html": "{{ price|money }}{{ missing }} {{ url() }}"}),
+        autoescape=True,
     )
     environment.filters["money"] = lambda number: f"{number:.2f} €"
     environment.globals["url"] = lambda: "mine"

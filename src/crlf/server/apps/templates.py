@@ -37,7 +37,8 @@ class Templates:
     globals of one's own. One that is given gets the names `url`, `csrf` and `flashes`, unless
     it has them, and stays as it is otherwise.
 
-    Raises NotADirectoryError for a folder that is none, and ImportError without Jinja2.
+    Raises NotADirectoryError for a folder that is none, ImportError without Jinja2, and ValueError
+    for an Environment that escapes nothing, which Jinja2's is unless it is told to.
     """
 
     def __init__(self, source: str | Path | object, *, reloads: bool = False) -> None:
@@ -47,6 +48,11 @@ class Templates:
         self.environment = environment
         if not hasattr(environment, "get_template"):
             raise TypeError(f"templates are a folder or an Environment of Jinja2, not {source!r}")
+        if getattr(environment, "autoescape", True) is False:
+            raise ValueError(
+                "what visitors write would stand in pages as HTML: Environment(autoescape=True), "
+                "or autoescape=lambda name: False for what makes no pages"
+            )
         for name, function in (("url", url), ("csrf", csrf), ("flashes", flashes)):
             environment.globals.setdefault(name, function)
 
