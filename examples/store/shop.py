@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from crlf import App, Headers, Request, Response, template
+from crlf.message.params import Params
 from crlf.server import is_local
 from crlf.server.apps.templates import TemplateAnswer
 from examples.store.data.attempts import Attempts
@@ -30,6 +32,8 @@ SAFE: Final = {
     "referrer-policy": "same-origin",
 }
 XHTML: Final = "application/xhtml+xml"
+# Control characters but the line feed, and what is no character (XML 1.0 2.2, HTML 13.2.3.5).
+_NOT_TEXT: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 # Browsers say whose page a form was on, and what a page of another site has sent is refused. All
 # forms have a token besides: with csrf="token" even whoever says nothing would need it, and so
@@ -60,6 +64,11 @@ class Words(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         return ""
+
+
+def typed(fields: Params, name: str) -> str:
+    """Read what somebody typed, without blanks around it and what no page can show."""
+    return _NOT_TEXT.sub("", fields.get(name, "").replace("\r\n", "\n")).strip(" \n")
 
 
 class Visit(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import sys
@@ -73,8 +74,6 @@ def opened(folder: Path) -> Iterator[ModuleType]:
         quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
         patch.setattr("examples.store.data.passwords._hasher", quick)
         try:
-            with Client(app=shop.app) as client:  # the file of sessions stays open from here on
-                Visitor("http://localhost", client).buy(1)
             yield shop
         finally:
             shop.app.sessions.store.close()
@@ -96,15 +95,15 @@ def visitors(request: pytest.FixtureRequest, store: ModuleType) -> Iterator[Visi
         clients.append(Client(**options))
         return Visitor(url, clients[-1])
 
-    if request.param == "memory":
-        yield lambda: visitor("http://localhost", app=store.app)
+    with contextlib.ExitStack() as open_ones:
+        open_ones.callback(store.app.sessions.store.close)  # as serving it does at its end
+        if request.param == "memory":
+            yield lambda: visitor("http://localhost", app=store.app)
+        else:
+            server = open_ones.enter_context(running(store.app))
+            yield lambda: visitor(server.url)
         for client in clients:
             client.close()
-    else:
-        with running(store.app) as server:
-            yield lambda: visitor(server.url)
-            for client in clients:
-                client.close()
 
 
 @pytest.fixture

@@ -468,6 +468,7 @@ def test_every_page_is_valid_html(store: ModuleType) -> None:
         pages += [visitor.get(path).text for path in ("/projects", "/account", "/cart")]
         pages.append(visitor.post("/logout", follow_redirects=True).text)
         pages.append((STATIC / "index.html").read_text(encoding="utf-8"))
+    store.app.sessions.store.close()
     assert_valid_html(*pages)
 
 
@@ -489,6 +490,31 @@ def test_every_page_says_what_it_may_load(visitor: Visitor) -> None:
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
     assert "content-security-policy" not in visitor.get("/static/store.css").headers
+
+
+def test_what_nobody_foresaw_is_a_page_that_tells_nothing(
+    visitor: Visitor, store: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(_: object) -> None:
+        raise ValueError("secret")
+
+    visitor.buy(7)
+    monkeypatch.setattr(store.catalogue, "search", search)
+    page = visitor.get("/")
+    assert (page.status_code, heading(page)) == (500, "Something broke")
+    assert "1 in the cart" in page.text
+    assert "secret" not in page.text
+
+
+@pytest.mark.parametrize("unseen", ["\0", "\x1b", "\x7f", "\x85", "\ufffe"])
+def test_what_no_page_can_show_is_left_out(visitor: Visitor, unseen: str) -> None:
+    visitor.buy(7)
+    visitor.join()
+    name = f"Grace{unseen} {unseen}Hopper"
+    page = visitor.post("/order", data=ORDER | {"name": name}, follow_redirects=True)
+    assert heading(page) == "Thank you, Grace Hopper."
+    searched = visitor.get("/", params={"q": f"spring{unseen}"})
+    assert heading(searched) == "Parts with “spring”"
 
 
 def test_who_listens_is_told_of_what_is_sold(

@@ -13,7 +13,7 @@ from examples.store.data.catalogue import total_of
 from examples.store.data.orders import Address, SoldOut
 from examples.store.data.parts import HOME, MOST_OF_ONE
 from examples.store.handlers.looking import part_of, zone_of
-from examples.store.shop import Words, app, catalogue, orders, page
+from examples.store.shop import Words, app, catalogue, orders, page, typed
 
 _TICKET: Final = re.compile(r"[0-9a-f]{32}")
 # Of the order form's fields: how many characters at least and at most.
@@ -114,7 +114,7 @@ def order_fields(form: Params) -> tuple[Words, Words]:
     """Read the order form: its values, and what is wrong with them."""
     values, problems = Words(), Words()
     for name, (least, most) in LENGTHS.items():
-        values[name] = form.get(name, "").replace("\r\n", "\n").strip(" \n")
+        values[name] = typed(form, name)
         if len(values[name]) < least:
             problems[name] = "This is needed to send you anything."
         elif len(values[name]) > most:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from crlf import Refused, Request, file, redirect
 from crlf.message.uploads import Upload
 from examples.store.data.members import Member
-from examples.store.data.photos import NoPicture
+from examples.store.data.photos import MOST, NoPicture
 from examples.store.data.projects import Project
-from examples.store.shop import Words, app, member_of, page, photos, projects
+from examples.store.shop import Words, app, member_of, page, photos, projects, typed
 
 
 @app.get("/projects")
@@ -15,10 +15,10 @@ def gallery(request: Request) -> object:
     return showing_all(request, Words(), Words())
 
 
-@app.post("/projects")
+@app.post("/projects", body=MOST + 64 * 1024)  # and what is said of it
 def add_project(request: Request) -> object:
     member, upload = member_of(request), request.files.get("photo")
-    values = Words(caption=request.form.get("caption", "").strip(" "))
+    values = Words(caption=typed(request.form, "caption"))
     problems = Words()
     if not 0 < len(values["caption"]) <= 120:
         problems["caption"] = "A few words are needed, up to 120 characters."

@@ -18,7 +18,7 @@ from examples.store.data.catalogue import (
 )
 from examples.store.data.parts import FAMILIES, HOME, MOST_OF_ONE, Part, Zone
 from examples.store.handlers.trouble import sentence
-from examples.store.shop import Words, app, catalogue, page
+from examples.store.shop import Words, app, catalogue, page, typed
 
 _ZIP: Final = re.compile(r"([0-9]{5})(?:-[0-9]{4})?")
 
@@ -28,7 +28,7 @@ def front(request: Request) -> object:
     """A page of the catalogue: /?q=gear&family=Gears&sort=cheap&page=2, all of it optional."""
     query = request.query
     search = Search(
-        query.get("q", "").strip(" ")[:LONGEST_SEARCH],
+        typed(query, "q")[:LONGEST_SEARCH],
         query.choice("family", FAMILIES, ""),
         query.choice("sort", SORTS, "number"),
         query.int("page", 1),
@@ -50,7 +50,7 @@ def shelf(
     problems: Words | None = None,
 ) -> object:
     """Show what was found, with the ways to the pages before and after it."""
-    ways = {page: address_of(search._replace(page=page)) for page in range(1, found.pages + 1)}
+    ways = {n: address_of(search._replace(page=n)) for n in range(1, found.pages + 1)}
     before, after = ways.get(found.page - 1), ways.get(found.page + 1)
     links = [f'<{to}>; rel="{name}"' for to, name in ((before, "prev"), (after, "next")) if to]
     return page(
@@ -86,9 +86,8 @@ def look_up(request: Request) -> object:
     try:
         number = request.query.int("number")
     except BadParameter as fault:
-        typed = request.query.get("number", "")
-        problems = Words(number=sentence(fault))
-        return shelf(request, Search(), catalogue.search(Search()), 400, typed, problems)
+        asked, problems = typed(request.query, "number"), Words(number=sentence(fault))
+        return shelf(request, Search(), catalogue.search(Search()), 400, asked, problems)
     return part(request, number)
 
 
@@ -100,7 +99,7 @@ def part(request: Request, number: int) -> object:
 @app.get("/shipping")
 def shipping(request: Request) -> object:
     """The course's zip code: GET /shipping?zip=67401&number=7; without a number, for the cart."""
-    asked = {name: request.query.get(name, "").strip(" ") for name in ("zip", "number")}
+    asked = {name: typed(request.query, name) for name in ("zip", "number")}
     problems = Words()
     if not request.query:
         return page(request, "shipping.html", **asked, zone=None, problems=problems)
@@ -135,7 +134,7 @@ def part_of(number: int) -> Part:
 
 def zone_of(fields: Params, problems: dict[str, str]) -> Zone | None:
     """Find the zone of the field `zip`, or note what is wrong with that."""
-    text = fields.get("zip", "").strip(" ")
+    text = typed(fields, "zip")
     known = _ZIP.fullmatch(text)
     zone = catalogue.zone(known[1]) if known else None
     if not text:

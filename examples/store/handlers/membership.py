@@ -28,6 +28,7 @@ from examples.store.shop import (
     next_of,
     orders,
     page,
+    typed,
 )
 
 WRONG = "No account has this address and this password."  # which of them is wrong is not said
@@ -56,7 +57,7 @@ def open_account(request: Request) -> object:
     It says that an address is taken. A shop that sends mail would send one instead, so that
     nobody learns who its customers are.
     """
-    values = Words({name: request.form.get(name, "").strip(" ") for name in ("name", "email")})
+    values = Words({name: typed(request.form, name) for name in ("name", "email")})
     password = request.form.get("password", "")
     faults = {
         "name": name_fault(values["name"]),
@@ -101,7 +102,7 @@ def login(request: Request) -> object:
 
 @app.post("/login")
 def check_login(request: Request) -> object:
-    email, password = request.form.get("email", "").strip(" "), request.form.get("password", "")
+    email, password = typed(request.form, "email"), request.form.get("password", "")
     try:
         member = recognised(request, email, password)
     except TooMany as fault:

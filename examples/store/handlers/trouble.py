@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from crlf import ProtocolError, Refused, Request
@@ -15,23 +16,34 @@ TITLES: Final = {
     405: ("Not that way", "This address does other things than that."),
     413: ("Too much at once", "That is more than this store takes."),
     429: ("Too often", "Please wait a little."),
-    500: ("Something broke", "It is our fault, and it has been noted. Please try again."),
 }
+OUR_FAULT: Final = "It is our fault, and it has been noted. Please try again."
 
 
-def trouble(request: Request, error: Exception) -> object:
-    status = getattr(error, "status_code", None) or 500
-    title, sentence_of_ours = TITLES[status]
-    said = sentence(error) if isinstance(error, Refused | ProtocolError) and error.reason else ""
+def trouble_of(status: int, title: str, otherwise: str) -> Callable[[Request, Exception], object]:
+    """Make what answers for a status."""
+
+    def trouble(request: Request, error: Exception) -> object:
+        said = otherwise
+        if isinstance(error, Refused | ProtocolError) and error.reason:
+            said = sentence(error)
+        return page(request, "trouble.html", status, status=status, title=title, sentence=said)
+
+    return trouble
+
+
+for status, (title, otherwise) in TITLES.items():
+    app.on_error(status)(trouble_of(status, title, otherwise))
+
+
+@app.on_error(500)
+def broken(request: Request, error: Exception) -> object:
+    """What nobody foresaw: the log says what it was, and the page does not."""
     return page(
-        request, "trouble.html", status, status=status, title=title,
-        sentence=said or sentence_of_ours,
-    )  # fmt: skip
-
-
-for status in TITLES:
-    app.on_error(status)(trouble)
+        request, "trouble.html", 500, status=500, title="Something broke", sentence=OUR_FAULT
+    )
 
 
 def sentence(error: ProtocolError | Refused) -> str:
+    """Write the reason of an error as a sentence."""
     return f"{error.reason[:1].upper()}{error.reason[1:].removesuffix('.')}."
