@@ -315,7 +315,7 @@ def test_what_was_refused_comes_back_as_it_was_typed(ann: Reader) -> None:
     draft = re.search(r'name="draft" value="([0-9a-f]+)"', page.text)
     assert draft is not None
     again = ann.get(f"/compose?draft={draft[1]}").text
-    assert f'name="subject" value="{typed}"' in again
+    assert f'name="subject" value="{typed}"'.replace("\n", " ") in again  # an input has one line
     ann.post("/compose", {"do": "discard", "draft": draft[1]})
 
 
