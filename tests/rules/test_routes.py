@@ -395,6 +395,12 @@ def test_what_is_written_is_read_back(data: st.DataObject, kind: str) -> None:
     assert found(made, path)[1] == {"x": value}
 
 
+def test_a_small_number_of_many_digits_is_read_back() -> None:
+    made = routes("/a/{x:float}/b")
+    value = 0.0015612975765388322  # 19 digits after the point
+    assert found(made, made.url("/a/{x:float}/b", {"x": value}))[1] == {"x": value}
+
+
 def test_every_kind_is_tried() -> None:
     assert {*VALUES, "path"} == set(KINDS)
 

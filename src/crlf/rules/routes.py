@@ -29,7 +29,7 @@ NO_VALUES: Final[Mapping[str, object]] = {}
 _SLOT = pattern(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
 _NOT_PLAIN = pattern(r"[\x00-\x1f\x7f/\\]")
 _TO_DECODE = pattern(r"%|/\.|[\x00-\x1f\x7f\\]")  # anything to look at in a raw path
-_FLOAT = pattern(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")
+_FLOAT = pattern(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,24}))?")  # 0.0001 has 21 at most in Python
 _UUID = pattern(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SLUG = pattern(r"[A-Za-z0-9_-]+")
 _KEPT: Final = UNRESERVED + "!$&'()*+,;=:@/"  # what a path may have raw: RFC 3986 3.3
@@ -66,7 +66,7 @@ def _read_float(text: str) -> object:
     if found is None:
         return None
     minus, whole, fraction = found[1], found[2], found[3] or ""
-    digits = parse_digits(whole + fraction, 36)
+    digits = parse_digits(whole + fraction, 42)
     number = 0.0 if digits is None else digits / 10 ** len(fraction)  # rounded once, by division
     return -number if minus else number
 
