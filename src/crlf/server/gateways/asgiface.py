@@ -7,6 +7,7 @@ engine would have refused is refused here, however lenient the host was.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, Protocol
@@ -282,6 +283,9 @@ class _Sink:
         message, self._message = self._message, None
         if message is not None:
             await self._send(message)
+            # Some hosts take everything at once when the client is gone: a body without end that
+            # never waits would keep the loop for itself, and nobody could notice.
+            await asyncio.sleep(0)
 
     async def send_file(
         self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
