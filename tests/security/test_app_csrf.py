@@ -243,7 +243,8 @@ def test_a_token_is_good_in_its_session_and_for_its_user_alone() -> None:
 
 @pytest.mark.parametrize(
     "kind", ["text/plain", "multipart/form-data; boundary=XX", "",
-             "application/x-www-form-urlencoded", "TEXT/PLAIN", "text/plain; charset=utf-8", "nonsense"],
+             "application/x-www-form-urlencoded", "TEXT/PLAIN", "text/plain; charset=utf-8",
+             "nonsense"],
 )  # fmt: skip
 def test_every_form_of_an_old_browser_needs_a_token(kind: str) -> None:
     app, paid = bank(csrf="token")
