@@ -22,6 +22,7 @@ import client_rows
 import command_rows
 import download_rows
 import file_rows
+import form_rows
 import host_rows
 import page_rows
 import route_rows
@@ -42,6 +43,7 @@ SECTIONS = {
     "commands": command_rows.report,
     "downloads": download_rows.report,
     "uploads": upload_rows.report,
+    "forms": form_rows.report,
 }
 
 
