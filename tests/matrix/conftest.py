@@ -262,6 +262,16 @@ def matrix_of(apps: list[App], papers: tuple[str, str]) -> Iterator[Matrix]:
         yield matrix
 
 
+def matrix_of_cells(*asked: tuple[str, Callable[..., Any], str]) -> Matrix:
+    """Make a matrix of the few cells that are named, each with its client and where it asks."""
+    matrix = Matrix()
+    for name, make, base in asked:
+        is_async = isinstance(make(), AsyncClient)
+        play = on_loop(make, base, "asyncio") if is_async else blocking(make, base)
+        matrix.cells.append(Cell(name, play))
+    return matrix
+
+
 def in_memory(kind: Any, app: App) -> Callable[..., Any]:
     return lambda **options: kind(app=app, **options)
 
@@ -309,6 +319,8 @@ class Tools:
     in_both_colours = staticmethod(in_both_colours)
     matrix_of = staticmethod(matrix_of)
     raw_matrix_of = staticmethod(raw_matrix_of)
+    matrix_of_cells = staticmethod(matrix_of_cells)
+    in_memory = staticmethod(in_memory)
 
 
 @pytest.fixture(scope="session")
