@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections import Counter
 from pathlib import Path
@@ -192,17 +193,56 @@ def test_a_citation_is_recognised(text: str, rule: tuple[str, str]) -> None:
     assert found.groups() == rule
 
 
-WITHOUT = {  # what these pages are about is limits, or what goes wrong
-    "configuration": {"Limits and defaults"},
-    "limits": {"Limits and defaults"},
-    "slow-clients": {"Limits and defaults", "What goes wrong"},
+# What these pages are about is limits, or what goes wrong; or they are read from top to bottom.
+WITHOUT = {
+    "server/configuration": {"Limits and defaults"},
+    "server/limits": {"Limits and defaults"},
+    "server/slow-clients": {"Limits and defaults", "What goes wrong"},
+    "apps/coming-from": {"Limits and defaults"},
+    "apps/store": {"Limits and defaults", "What goes wrong"},
+    "apps/tutorial": {"Limits and defaults", "What goes wrong"},
+}
+PAGES = {
+    path.relative_to(DOCS).with_suffix("").as_posix(): path for path in sorted(DOCS.glob("*/*.md"))
 }
 
 
-@pytest.mark.parametrize("path", sorted((DOCS / "server").glob("*.md")), ids=lambda path: path.stem)
-def test_a_page_on_the_server_says_what_goes_wrong_and_what_holds(path: Path) -> None:
-    titles = set(re.findall(r"^##+ (.+)$", path.read_text(encoding="utf-8"), re.M))
-    assert {"What goes wrong", "Limits and defaults"} - titles == WITHOUT.get(path.stem, set())
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith(("apps/", "server/"))])
+def test_a_page_says_what_goes_wrong_and_what_holds(page: str) -> None:
+    titles = set(re.findall(r"^##+ (.+)$", PAGES[page].read_text(encoding="utf-8"), re.M))
+    assert {"What goes wrong", "Limits and defaults"} - titles == WITHOUT.get(page, set())
+
+
+@pytest.mark.parametrize("path", [*PAGES.values(), *DOCS.glob("*.md")], ids=lambda path: path.stem)
+def test_each_module_that_a_page_names_exists(path: Path) -> None:
+    """`crlf.server.files.folder` is a module, and so on, or something in one."""
+    floors = "message|wire|rules|ports|flow|net|client|server|cli"
+    text = path.read_text(encoding="utf-8")
+    named = re.findall(rf"(?<![\w./-])crlf\.(?:{floors})\b(?:\.[A-Za-z_]\w*)*", text)
+    assert [name for name in sorted(set(named)) if not is_there(name)] == []
+
+
+def test_a_module_that_is_not_there_is_seen() -> None:
+    names = [
+        "crlf.server.answers",
+        "crlf.server.apps.answers",
+        "crlf.server.is_local",
+        "crlf.wire.Lamp",
+    ]
+    assert [is_there(name) for name in names] == [False, True, True, False]
+
+
+def is_there(name: str) -> bool:
+    """Tell whether a dotted name is a module's, or in a module."""
+    words = name.split(".")
+    for length in range(len(words), 0, -1):
+        module = ".".join(words[:length])
+        try:
+            found: object = importlib.import_module(module)
+        except ModuleNotFoundError:
+            continue
+        return all((found := getattr(found, word, None)) is not None for word in words[length:])
+    return False
 
 
 def test_each_page_is_in_the_table_of_contents() -> None:
