@@ -186,7 +186,7 @@ def wrapped(text: str) -> str:
 
     def one(paragraph: str) -> str:
         is_set = any(line.startswith((" ", ">")) or "  " in line for line in paragraph.split("\n"))
-        return paragraph if is_set else fill(paragraph.replace("\n", " "), 72)
+        return paragraph if is_set else fill(paragraph.replace("\n", " "), 64)
 
     return "\n\n".join(map(one, text.split("\n\n")))
 
@@ -227,7 +227,8 @@ def newsletter(date: datetime, number: int, weather: str) -> bytes:
         subtype="html",
     )
     _, page = message.iter_parts()
-    assert isinstance(page, EmailMessage)
+    if not isinstance(page, EmailMessage):  # it was made so a moment ago
+        raise TypeError("a letter's page is a message")
     page.add_related(picture(560, 120), "image", "png", cid="<banner>")
     return message.as_bytes(policy=SMTP)
 
