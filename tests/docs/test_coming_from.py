@@ -77,7 +77,7 @@ def test_a_name_that_is_not_there_is_seen(name: str) -> None:
 def test_no_error_of_a_client_is_left_out() -> None:
     """Who catches errors elsewhere finds each of ours, or the one that it is a kind of."""
     page = PAGE.read_text(encoding="utf-8")
-    servers = {"BadParameter", "BadSignature", "StoreUnavailable"}
+    servers = {"BadParameter", "BadSignature", "MissingParameter", "StoreUnavailable"}
     ours = {"BlockedAddress", "DigestMismatch", "TooLarge"}  # nobody else has them
     same = {"ConnectTimeout", "PoolTimeout", "ReadTimeout", "TooManyRedirects", "WriteTimeout"}
     errors = {

@@ -245,6 +245,16 @@ def is_there(name: str) -> bool:
     return False
 
 
+def test_the_excerpts_of_the_web_mail_stand_in_it() -> None:
+    """Those of the store: tests/examples/test_store_docs.py."""
+    shown = re.findall(
+        r"^```python no-run\n(.*?)^```", PAGES["apps/webmail"].read_text(), re.M | re.S
+    )
+    sources = [path.read_text() for path in (DOCS.parent / "examples/webmail").glob("*.py")]
+    assert shown
+    assert [text for text in shown if not any(text in source for source in sources)] == []
+
+
 def test_each_page_is_in_the_table_of_contents() -> None:
     menu = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
     first = (DOCS / "index.md").read_text(encoding="utf-8")
