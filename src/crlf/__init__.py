@@ -16,9 +16,10 @@ HOMES = {
     "crlf.message.errors": (
         "BadParameter", "BadSignature", "BadUrl", "BlockedAddress", "ConnectFailed",
         "ConnectTimeout", "CrlfError", "DecodingError", "DigestMismatch", "LocalError", "Malformed",
-        "PoolTimeout", "ProtocolError", "ProxyFailed", "ReadFailed", "ReadTimeout", "RemoteError",
-        "StatusError", "StoreUnavailable", "TimedOut", "TlsFailed", "TooLarge", "TooManyRedirects",
-        "TotalTimeout", "TransportError", "WriteFailed", "WriteTimeout",
+        "MissingParameter", "PoolTimeout", "ProtocolError", "ProxyFailed", "ReadFailed",
+        "ReadTimeout", "RemoteError", "StatusError", "StoreUnavailable", "TimedOut", "TlsFailed",
+        "TooLarge", "TooManyRedirects", "TotalTimeout", "TransportError", "WriteFailed",
+        "WriteTimeout",
     ),
     "crlf.message.headers": ("Headers",),
     "crlf.message.link": ("Link",),

@@ -26,6 +26,7 @@ from crlf.message.errors import DecodingError as DecodingError
 from crlf.message.errors import DigestMismatch as DigestMismatch
 from crlf.message.errors import LocalError as LocalError
 from crlf.message.errors import Malformed as Malformed
+from crlf.message.errors import MissingParameter as MissingParameter
 from crlf.message.errors import PoolTimeout as PoolTimeout
 from crlf.message.errors import ProtocolError as ProtocolError
 from crlf.message.errors import ProxyFailed as ProxyFailed
@@ -113,6 +114,7 @@ __all__ = [
     "Link",
     "LocalError",
     "Malformed",
+    "MissingParameter",
     "Netrc",
     "Patience",
     "Policy",

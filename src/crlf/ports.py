@@ -18,8 +18,8 @@ from crlf.values import frozen
 
 __all__ = [
     "DEFAULT_SOCKETS", "DEFAULT_TLS", "Bell", "FromThread", "InThread", "Network", "OpenSaving",
-    "Policy", "Saving", "Service", "SocketSettings", "SocksProxy", "Stream", "StreamFacts", "TlsFacts", "TlsSettings",
-    "Via",
+    "Policy", "Saving", "Service", "SocketSettings", "SocksProxy", "Stream", "StreamFacts",
+    "TlsFacts", "TlsSettings", "Via",
 ]  # fmt: skip
 
 T = TypeVar("T")

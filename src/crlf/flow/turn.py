@@ -33,8 +33,8 @@ class Turn:
     """
 
     __slots__ = (
-        "_deadline_from", "_given_at", "_has_left", "_head", "_limit", "_line", "_received", "fault",
-        "has_begun", "is_finished", "is_gone", "request", "status_code",
+        "_deadline_from", "_given_at", "_has_left", "_head", "_limit", "_line", "_received",
+        "fault", "has_begun", "is_finished", "is_gone", "request", "status_code",
     )  # fmt: skip
 
     def __init__(self, line: Line, request: Request) -> None:

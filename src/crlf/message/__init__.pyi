@@ -22,10 +22,13 @@ from crlf.message.fields.media import parse_media_type as parse_media_type
 from crlf.message.fields.negotiation import best_coding as best_coding
 from crlf.message.fields.negotiation import best_language as best_language
 from crlf.message.fields.negotiation import best_media_type as best_media_type
+from crlf.message.formparts import AsyncFormPart as AsyncFormPart
+from crlf.message.formparts import FormPart as FormPart
 from crlf.message.headers import Headers as Headers
 from crlf.message.params import Params as Params
 from crlf.message.percent import percent_decode as percent_decode
 from crlf.message.percent import percent_encode as percent_encode
+from crlf.message.progress import UploadProgress as UploadProgress
 from crlf.message.request import Request as Request
 from crlf.message.response import Response as Response
 from crlf.message.session import Session as Session
@@ -41,11 +44,13 @@ from crlf.message.url import Origin as Origin
 
 __all__ = [
     "URL",
+    "AsyncFormPart",
     "AsyncIterableBody",
     "Body",
     "ETag",
     "FileBody",
     "Files",
+    "FormPart",
     "Headers",
     "IterableBody",
     "JoinedBody",
@@ -59,6 +64,7 @@ __all__ = [
     "Status",
     "Target",
     "Upload",
+    "UploadProgress",
     "best_coding",
     "best_language",
     "best_media_type",

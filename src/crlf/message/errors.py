@@ -10,7 +10,8 @@ is in `args`, everything else is an attribute.
       TransportError      ConnectFailed ReadFailed WriteFailed TlsFailed ProxyFailed
         TimedOut          ConnectTimeout ReadTimeout WriteTimeout PoolTimeout TotalTimeout
       ProtocolError       RemoteError LocalError
-        Malformed         BadParameter
+        Malformed
+          BadParameter    MissingParameter
       TooLarge            StatusError TooManyRedirects DecodingError DigestMismatch
       BlockedAddress      BadUrl BadSignature     StoreUnavailable
 """
@@ -188,6 +189,10 @@ class BadParameter(Malformed):
         super().__init__(reason, rule, status_code, offset)
         self.name = name
         self.expected = expected
+
+
+class MissingParameter(BadParameter, KeyError):
+    """A parameter that the program asked for by its bare name is not there."""
 
 
 class RemoteError(ProtocolError):

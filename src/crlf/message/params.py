@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar, overload
 
-from crlf.message.errors import BadParameter, TooLarge
+from crlf.message.errors import BadParameter, MissingParameter, TooLarge
 from crlf.message.grammar import parse_digits
 from crlf.message.percent import decode_plus
 from crlf.patterns import pattern
@@ -58,7 +58,11 @@ class Params(Mapping[str, str]):
             self._first.setdefault(name, value)
 
     def __getitem__(self, name: Text) -> Text:
-        return self._first[name]
+        """Return a name's first value. Raises MissingParameter, a KeyError and a 400."""
+        value = self._first.get(name)
+        if value is None:
+            raise missing(name, "a text", MissingParameter)
+        return value
 
     def __contains__(self, name: object) -> Flag:
         return name in self._first
@@ -94,7 +98,7 @@ class Params(Mapping[str, str]):
         """Read a value as it came, which may be empty."""
         value = self._first.get(name)
         if value is None:
-            return _or_missing(default, name, "a text")
+            return _ormissing(default, name, "a text")
         return value
 
     @overload
@@ -105,7 +109,7 @@ class Params(Mapping[str, str]):
         """Read a whole number: an optional "-" and at most 18 ASCII digits."""
         value = self._first.get(name)
         if not value:
-            return _or_missing(default, name, "a whole number")
+            return _ormissing(default, name, "a whole number")
         number = parse_digits(value.removeprefix("-"), MAX_DIGITS)
         if number is None:
             raise _not_a("a whole number", name, value)
@@ -119,7 +123,7 @@ class Params(Mapping[str, str]):
         """Read a finite decimal number, as a number input writes it: -1, 1.5, .5, 2e3."""
         value = self._first.get(name)
         if not value:
-            return _or_missing(default, name, "a number")
+            return _ormissing(default, name, "a number")
         if _REAL.fullmatch(value) is None or not math.isfinite(number := Real(value)):
             raise _not_a("a number", name, value)
         return number
@@ -132,7 +136,7 @@ class Params(Mapping[str, str]):
         """Read yes or no: 1 true yes on, 0 false no off, in any case."""
         value = self._first.get(name)
         if not value:
-            return _or_missing(default, name, "yes or no")
+            return _ormissing(default, name, "yes or no")
         word = value.lower() if value.isascii() else value
         if word in _YES:
             return True
@@ -151,7 +155,7 @@ class Params(Mapping[str, str]):
             return value
         expected = f"one of {', '.join(listed)}"
         if not value:
-            return _or_missing(default, name, expected)
+            return _ormissing(default, name, expected)
         raise _not_a(expected, name, value)
 
     @overload
@@ -177,7 +181,7 @@ class Params(Mapping[str, str]):
         """
         value = self._first.get(name)
         if not value:
-            return _or_missing(default, name, expected)
+            return _ormissing(default, name, expected)
         try:
             return reader(value)
         except (ValueError, ArithmeticError):  # the second is Decimal's
@@ -204,9 +208,9 @@ def parse_pairs(
     return Params(pairs)
 
 
-def _missing(name: str, expected: str) -> BadParameter:
+def missing(name: str, expected: str, kind: type[BadParameter] = BadParameter) -> BadParameter:
     """Say that nothing came where something was needed."""
-    return BadParameter(
+    return kind(
         f"parameter {_shown(name)} is missing: {expected} needed", name=name, expected=expected
     )
 
@@ -217,9 +221,9 @@ def _not_a(expected: str, name: str, value: str) -> BadParameter:
     return BadParameter(reason, name=name, expected=expected)
 
 
-def _or_missing(default: object, name: str, expected: str) -> object:
+def _ormissing(default: object, name: str, expected: str) -> object:
     if default is _MISSING:
-        raise _missing(name, expected)
+        raise missing(name, expected)
     return default
 
 

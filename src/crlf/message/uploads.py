@@ -13,7 +13,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, Final
 
+from crlf.message.errors import MissingParameter
 from crlf.message.fields.disposition import safe_name
+from crlf.message.params import missing
 
 _PIECE: Final = 1024 * 1024  # bytes copied at a time
 
@@ -112,7 +114,11 @@ class Files(Mapping[str, Upload]):
             self._first.setdefault(name, upload)
 
     def __getitem__(self, name: str) -> Upload:
-        return self._first[name]
+        """Return a name's first upload. Raises MissingParameter, a KeyError and a 400."""
+        upload = self._first.get(name)
+        if upload is None:
+            raise missing(name, "a file", MissingParameter)
+        return upload
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._first)
