@@ -35,9 +35,9 @@ XHTML: Final = "application/xhtml+xml"
 # Control characters but the line feed, and what is no character (XML 1.0 2.2, HTML 13.2.3.5).
 _NOT_TEXT: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
-# Browsers say whose page a form was on, and what a page of another site has sent is refused. All
-# forms have a token besides: with csrf="token" even whoever says nothing would need it, and so
-# would the course's clients.
+# Browsers say whose page a form was on, and what a page of another site has sent is refused. With
+# csrf="token" even whoever says nothing would need the token of a form, and so would the course's
+# clients; `csrf()` stands in every form, and writes one as soon as somebody asks for it.
 app = App(templates=HERE / "templates", sessions=FOLDER / "sessions.sqlite")
 app.folder("/static", STATIC)
 

@@ -280,7 +280,7 @@ def test_a_session_is_opened_when_a_template_looks_at_it(write: Write) -> None:
 
 def test_a_form_has_its_token_and_is_taken_with_it(write: Write) -> None:
     form = "<form method=post>{{ csrf() }}<input name=n></form>"
-    app = App(SECRET, templates=write(form__html=form))
+    app = App(SECRET, templates=write(form__html=form), csrf="token")
     app.get("/form")(lambda request: template("form.html"))
     app.post("/form")(lambda request: request.form["n"])
     with Client(app=app) as client:
@@ -289,6 +289,15 @@ def test_a_form_has_its_token_and_is_taken_with_it(write: Write) -> None:
         assert page.startswith('<form method=post><input type="hidden" name="csrf_token" value="')
         sent = client.post("http://localhost/form", data={name: value, "n": "7"})
     assert (sent.status_code, sent.text) == (200, "7")
+
+
+def test_a_form_has_no_token_where_nobody_asks_for_one(write: Write) -> None:
+    app = App(SECRET, templates=write(form__html="<form>{{ csrf() }}</form>"))
+    app.get("/form")(lambda request: template("form.html"))
+    with Client(app=app) as client:
+        page = client.get("http://localhost/form")
+    assert page.text == "<form></form>"
+    assert "set-cookie" not in page.headers and "vary" not in page.headers
 
 
 def test_flashes_are_shown_once(write: Write) -> None:

@@ -14,7 +14,12 @@ from crlf.server.apps.csrftokens import csrf_field
 
 where = os.environ.get("SESSIONS", "cookie")
 SECRET = "a secret of sixteen bytes or more"
-app = App(SECRET if where == "cookie" else None, sessions=where, templates=Path(__file__).parent)
+app = App(
+    SECRET if where == "cookie" else None,
+    sessions=where,
+    templates=Path(__file__).parent,
+    csrf="token",
+)
 
 
 @app.get("/enter")

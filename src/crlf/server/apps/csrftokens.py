@@ -41,6 +41,12 @@ def csrf_token(request: Request) -> str:
     return urlsafe_b64encode(mask + _xor(mask, secret)).decode("ascii")
 
 
+def asks_for_tokens(request: Request) -> bool:
+    """Whether the application that answers a request was made with csrf="token"."""
+    guard = getattr(request.endpoint, "guard", None)
+    return isinstance(guard, CrossSite) and guard.tokens
+
+
 def csrf_field(request: Request) -> str:
     """Return the hidden input that a form needs: HTML that is safe as it is."""
     return f'<input type="hidden" name="{FIELD}" value="{escape(csrf_token(request))}">'

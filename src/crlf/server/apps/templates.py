@@ -21,7 +21,7 @@ from crlf.message.response import Response
 from crlf.message.url import Pairs
 from crlf.rules.pages import NOSNIFF
 from crlf.server.apps.answers import Fields, Pending
-from crlf.server.apps.csrftokens import csrf_field
+from crlf.server.apps.csrftokens import asks_for_tokens, csrf_field
 from crlf.server.apps.handlers import Endpoint, Scope
 
 SUFFIXES: Final = (".jinja", ".jinja2", ".j2")  # they say who reads a file, not what it makes
@@ -162,10 +162,14 @@ def url(name: str, query: Pairs | None = None, /, **values: object) -> str:
 
 
 def csrf() -> str:
-    """Write the hidden input that says that a form is from this site."""
+    """Write the hidden input that says that a form is from this site, where one is asked for.
+
+    Elsewhere nothing: nobody would look at it, and a visitor would get a session for it.
+    """
     from markupsafe import Markup
 
-    return Markup(csrf_field(_page.get().request))
+    request = _page.get().request
+    return Markup(csrf_field(request) if asks_for_tokens(request) else "")
 
 
 def flashes() -> list[Any]:
