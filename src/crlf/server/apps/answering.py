@@ -15,9 +15,7 @@ from typing import Final, Literal, Protocol
 from crlf.flow.afterwards import line_of
 from crlf.flow.bodies import let_go, opened_in_thread
 from crlf.flow.intake import AS_SET, NOTHING, WHOLE, Intake
-from crlf.message.errors import (
-    CrlfError,
-)
+from crlf.message.errors import CrlfError, StoreUnavailable
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.session import Session
@@ -359,4 +357,6 @@ def _log(request: Request, error: BaseException) -> None:
     """Write an error to the log, and where it came from."""
     import logging  # a program that makes no mistakes may never need it
 
-    logging.getLogger(LOGGER).error("%s failed: %s", line_of(request), error, exc_info=error)
+    # A store that is out of order fails many requests alike: a line says it for each.
+    trace = None if isinstance(error, StoreUnavailable) else error
+    logging.getLogger(LOGGER).error("%s failed: %s", line_of(request), error, exc_info=trace)
