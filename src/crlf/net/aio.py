@@ -53,6 +53,11 @@ def from_threads() -> FromThread:
     return wait
 
 
+async def turn_once() -> None:
+    """Let everything else on the loop have a turn."""
+    await asyncio.sleep(0)
+
+
 def spawn(flow: Coroutine[object, object, None]) -> asyncio.Task[None]:
     """Run a flow in a Task of its own, on the present loop."""
     return asyncio.get_running_loop().create_task(flow)

@@ -7,7 +7,6 @@ engine would have refused is refused here, however lenient the host was.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, Protocol
@@ -27,7 +26,7 @@ from crlf.message.percent import percent_encode
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.message.target import parse_target
-from crlf.net.aio import from_threads, in_thread, spawn, wall
+from crlf.net.aio import from_threads, in_thread, spawn, turn_once, wall
 from crlf.net.draining import Drain
 from crlf.net.interrupt import is_cancelled
 from crlf.net.saving import Saving
@@ -285,7 +284,7 @@ class _Sink:
             await self._send(message)
             # Some hosts take everything at once when the client is gone: a body without end that
             # never waits would keep the loop for itself, and nobody could notice.
-            await asyncio.sleep(0)
+            await turn_once()
 
     async def send_file(
         self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
