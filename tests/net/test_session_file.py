@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from crlf.message.errors import StoreUnavailable
-from crlf.net.sessionfile import BATCH, SessionFile
+from crlf.net.sessionfile import BATCH, OURS, SessionFile
 from crlf.rules.sessionstore import Record, SessionStore
 
 NOW = 1_800_000_000
@@ -200,6 +200,7 @@ def test_a_broken_file_is_said_so_and_left_alone(path: Path, content: bytes) -> 
 def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 7")
+    connection.execute(f"PRAGMA application_id = {OURS:d}")
     connection.close()
     path.chmod(0o600)
     store = SessionFile(path)
@@ -207,6 +208,22 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
         with pytest.raises(StoreUnavailable, match="newer crlf"):
             ask()
     store.close()
+
+
+@pytest.mark.parametrize("version", [0, 1, 7])
+def test_another_programs_database_is_left_alone(path: Path, version: int) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE part (number INTEGER PRIMARY KEY)")
+    connection.execute(f"PRAGMA user_version = {version:d}")
+    connection.close()
+    path.chmod(0o600)
+    before = path.read_bytes()
+    store = SessionFile(path)
+    for ask in (lambda: store.load("a", NOW), lambda: store.swap("a", 0, ONE, ENDS, NOW)):
+        with pytest.raises(StoreUnavailable, match="another program's"):
+            ask()
+    store.close()
+    assert path.read_bytes() == before
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -285,7 +302,7 @@ def raised(work: Callable[[], object]) -> type[Exception] | None:
 
 COUNTING = """
 import sys
-from crlf.net.sessionfile import SessionFile
+from crlf.net.sessionfile import OURS, SessionFile
 from crlf.rules.sessionstore import Record
 store, lost = SessionFile(sys.argv[1]), 0
 for _ in range(100):

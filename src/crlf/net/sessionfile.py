@@ -25,6 +25,7 @@ READ_PATIENCE: Final = 0.25  # seconds, only while somebody mends the file after
 AVOIDED: Final = 2.0  # seconds for which nobody waits again for a file that others kept from us
 BATCH: Final = 256  # records that are forgotten at once, a few milliseconds
 SCHEMA: Final = 1  # its version, as the file has it in user_version
+OURS: Final = 0x43524C46  # "CRLF", as the file has it in application_id
 FOLDER: Final = ".crlf"
 NAME: Final = "sessions.sqlite"
 
@@ -36,6 +37,7 @@ _TABLE: Final = (
     "CREATE INDEX IF NOT EXISTS session_user ON session (user) WHERE user IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS session_ends ON session (ends)",
     f"PRAGMA user_version = {SCHEMA:d}",
+    f"PRAGMA application_id = {OURS:d}",
 )
 _LOAD: Final = "SELECT data, user, made, seen, version FROM session WHERE key = ? AND ends > ?"
 _BEGIN: Final = (
@@ -251,9 +253,10 @@ class _Line:
             os.close(os.open(self._path, _NEW, 0o600))
         self.open()
         connection = self.connection
+        version = _version(connection)
         _turn_on_wal(connection, time.monotonic() + self._patience)
         connection.execute("PRAGMA synchronous = NORMAL")  # safe with WAL, without a sync a write
-        if _version(connection) == SCHEMA:
+        if version == SCHEMA:
             return
         connection.execute("BEGIN IMMEDIATE")
         for statement in _TABLE:
@@ -285,8 +288,15 @@ class _Line:
 
 
 def _version(connection: Any) -> int:
-    """Return the version of a file's tables, 0 when it has none. Raises OSError if it is newer."""
+    """Return the version of a file's tables, 0 when it has none.
+
+    Raises OSError when it is newer than we are, or not ours: an application's own database.
+    """
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    is_made = version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    # Last of all: another process may just have made it, all in one transaction.
+    if is_made and connection.execute("PRAGMA application_id").fetchone()[0] != OURS:
+        raise OSError(0, "it is another program's database: sessions need a file of their own")
     if version > SCHEMA:
         raise OSError(0, f"a newer crlf has made it, version {version:d}")
     return version
