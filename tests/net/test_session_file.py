@@ -302,7 +302,7 @@ def raised(work: Callable[[], object]) -> type[Exception] | None:
 
 COUNTING = """
 import sys
-from crlf.net.sessionfile import OURS, SessionFile
+from crlf.net.sessionfile import SessionFile
 from crlf.rules.sessionstore import Record
 store, lost = SessionFile(sys.argv[1]), 0
 for _ in range(100):
