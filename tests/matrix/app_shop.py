@@ -482,12 +482,12 @@ def add_events(route: Colour, notes: Notes) -> None:
 
     def quiet(request: Request) -> Iterator[str]:
         yield "first"
-        time.sleep(0.07)
+        time.sleep(0.05)
         yield "second"
 
     async def quiet_async(request: Request) -> AsyncIterator[str]:
         yield "first"
-        await asyncio.sleep(0.07)
+        await asyncio.sleep(0.05)
         yield "second"
 
     sources: dict[str, Any] = {
@@ -497,7 +497,7 @@ def add_events(route: Colour, notes: Notes) -> None:
 
     @route("/events/{kind}")
     def tells(request: Request, kind: str) -> object:
-        return events(sources[kind](request), heartbeat=0.025 if "quiet" in kind else 15, retry=99)
+        return events(sources[kind](request), heartbeat=0.015 if "quiet" in kind else 15, retry=99)
 
     @route("/events/again")
     def tells_again(request: Request) -> object:

@@ -6,8 +6,9 @@ for each colour of handlers; one colour is asked by Client, the other by AsyncCl
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tests.matrix.app_stories import STORIES, play_all
 from crlf import AsyncClient, Client
 from crlf.message.request import Request
 from crlf.message.response import Response
-from crlf.server import App
+from crlf.server import App, stream
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.needs("python:jinja2")]
 
@@ -55,7 +56,12 @@ def begun(stack: ExitStack, folder: Path, host: str, waits: bool) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module", params=HOSTS)
+def hosts() -> list[Any]:
+    """One host in every run; the others when there is time."""
+    return [pytest.param(one, marks=[] if one == "uvicorn" else pytest.mark.long) for one in HOSTS]
+
+
+@pytest.fixture(scope="module", params=hosts())
 def hosted(
     request: pytest.FixtureRequest, tools: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
@@ -70,12 +76,56 @@ def hosted(
         yield made, request.param
 
 
-@pytest.mark.live
-@pytest.mark.needs("python:uvicorn", "python:hypercorn")
-@pytest.mark.parametrize("name", STORIES)
-def test_hosted(hosted: Any, name: str) -> None:
+LEAVING = ("a_client_that_leaves_events", "a_slow_client_that_leaves")
+
+
+def told(hosted: Any, name: str) -> None:
     matrix, host = hosted
     play_all(matrix, STORIES[name], is_told_to_send=host == "hypercorn")
+
+
+@pytest.mark.live
+@pytest.mark.needs("python:uvicorn", "python:hypercorn")
+@pytest.mark.parametrize("name", [name for name in STORIES if name not in LEAVING])
+def test_hosted(hosted: Any, name: str) -> None:
+    told(hosted, name)
+
+
+@pytest.mark.live
+@pytest.mark.long  # a host is asked only after 2 s whether the client of an answer is still there
+@pytest.mark.needs("python:uvicorn", "python:hypercorn")
+@pytest.mark.parametrize("name", LEAVING)
+def test_hosted_and_left(hosted: Any, name: str) -> None:
+    told(hosted, name)
+
+
+def test_a_host_that_takes_everything_keeps_its_loop() -> None:
+    """uvicorn and hypercorn take what is sent once the client is gone, and never wait."""
+    app, closed = App(), []
+
+    @app.get("/")
+    async def endless(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"piece"
+            finally:
+                closed.append(True)
+
+        return stream(pieces())
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        pass
+
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "GET", "path": "/", "headers": [],
+        "query_string": b"", "scheme": "http", "client": ("127.0.0.1", 1), "server": None,
+    }  # fmt: skip
+    asyncio.run(asyncio.wait_for(app(scope, receive, send), 10))
+    assert closed == [True]
 
 
 # --- in another application ----------------------------------------------------------------------
@@ -95,15 +145,17 @@ def around(shop: App) -> App:
 
 
 @pytest.fixture(scope="module")
-def mounted(tools: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def mounted(tools: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("mounted")
     furnish(folder)
     plain, waiting = (around(make_shop(folder, waits=waits)) for waits in (False, True))
     base = "http://localhost"
-    return tools.matrix_of_cells(
+    yield tools.matrix_of_cells(
         ("Client, def", tools.in_memory(Client, plain), base),
         ("AsyncClient, async def", tools.in_memory(AsyncClient, waiting), base),
     )
+    for app in (plain, waiting):
+        asyncio.run(app.finish())  # as a server does
 
 
 @pytest.mark.parametrize("name", STORIES)
