@@ -127,7 +127,6 @@ def test_events_end_as_the_server_drains(places: Path, waits: bool, kind: str) -
 
 
 @pytest.mark.rfc("8259", "6")
-@pytest.mark.xfail(strict=True, reason="parse_json takes NaN and Infinity, which JSON has not")
 @pytest.mark.parametrize("content", [b"NaN", b"[Infinity]", b'{"a": -Infinity}'])
 def test_json_has_no_nan(places: Path, content: bytes) -> None:
     with Client(app=make_shop(places, waits=False)) as client:

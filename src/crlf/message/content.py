@@ -208,12 +208,26 @@ class TextDecoder:
 
 
 def parse_json(content: bytes) -> Any:
-    """Parse JSON (RFC 8259: UTF-8, a byte order mark tolerated). Raises Malformed (400)."""
-    import json  # a client that never meets JSON does not wait for its parser
+    """Parse JSON (RFC 8259: UTF-8, a byte order mark tolerated). Raises Malformed (400).
+
+    NaN and Infinity, which Python writes and reads, are no numbers there (RFC 8259 6).
+    """
+    from json import detect_encoding  # a client that never meets JSON does not wait for its parser
 
     try:
-        return json.loads(content)
+        return _json_reader()(content.decode(detect_encoding(content), "surrogatepass"))
     except RecursionError:
         raise Malformed("JSON nested too deeply", "RFC 8259 9") from None
     except ValueError as fault:
         raise Malformed(f"not JSON: {fault}", "RFC 8259 2") from None
+
+
+@cache
+def _json_reader() -> Callable[[str], Any]:
+    from json import JSONDecoder
+
+    return JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
