@@ -24,14 +24,12 @@ from ground import (
     exchange,
     free_port,
     need_import,
-    need_program,
     on_core,
-    output_of,
     running,
     serving,
 )
-from heads import CHROMIUM, write_script
-from server_rows import CONNECTIONS, UVICORN
+from heads import CHROMIUM
+from server_rows import CONNECTIONS, UVICORN, loaded
 from turns import Aim, Column, Figures, in_turns, table
 
 HERE = BENCH / "servers" / "pages"
@@ -166,25 +164,6 @@ def come_in(port: int) -> Visitor:
     if visitor.ask("form") != "Anna & Bo has 7":
         raise Failed("its form is answered otherwise")
     return visitor
-
-
-def loaded(request: bytes, port: int, options: Options) -> float:
-    lua = write_script(request, options.scratch / f"page-{port}.lua")
-    command = [
-        need_program("wrk"),
-        "-t1",
-        f"-c{CONNECTIONS}",
-        f"-d{options.seconds}s",
-        "-s",
-        str(lua),
-    ]
-    printed = output_of([*command, f"http://127.0.0.1:{port}/"], 1, options.seconds + 20)
-    if found := re.search(r"Non-2xx.*", printed):
-        raise Failed(f"wrk: {found[0]}")
-    rate = re.search(r"Requests/sec: *([0-9.]+)", printed)
-    if rate is None:
-        raise Failed("wrk printed no rate")
-    return float(rate[1])
 
 
 def command_of(site: Site, port: int) -> list[str]:

@@ -158,10 +158,9 @@ def checked(server: Server, port: int) -> int:
     return len(head) + 4
 
 
-def loaded(server: Server, port: int, name: str, options: Options) -> float:
+def loaded(request: bytes, port: int, options: Options) -> float:
     """Load with wrk; return requests a second. Raises Failed when an answer was not 2xx."""
-    request = build_request(name, port, server.path)
-    lua = write_script(request, options.scratch / f"{name}-{port}.lua")
+    lua = write_script(request, options.scratch / f"request-{port}.lua")
     command = [
         need_program("wrk"),
         "-t1",
@@ -185,7 +184,7 @@ def measured(server: Server, options: Options) -> Figures:
         figures = {"head": float(checked(server, port))}
         for name in HEADS:
             used = cpu_seconds(session)
-            rate = loaded(server, port, name, options)
+            rate = loaded(build_request(name, port, server.path), port, options)
             busy = (cpu_seconds(session) - used) / options.seconds
             figures |= {name: rate, f"{name} cpu": busy / rate * 1e6, "busy": busy}
         return figures
