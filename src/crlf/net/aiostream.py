@@ -1,11 +1,12 @@
 """Streams of asyncio: a Protocol with its own buffer, woken without a detour.
 
-Two things make it fast. A flow that waits here is resumed inside data_received itself, in
-the same turn of the loop, instead of through a future and a second turn. And no wait has a
-timer: a sweep looks at all waiting streams a few times a second, or as soon as the nearest
-deadline says. Writes go to the kernel at once; what it does not take is waited for, so that
-a write which has returned is out of our hands. One Task may wait here to read while others wait
-to write: these have futures, since whoever waits for room is slow anyway.
+Three things make it fast. A flow that waits here is resumed inside data_received itself, in the
+same turn of the loop, instead of through a future and a second turn. No wait has a timer: a sweep
+looks at all waiting streams a few times a second, or as soon as the nearest deadline says. And
+where much comes it is read straight from the kernel, without a copy out of the loop's buffer.
+Writes go to the kernel at once; what it does not take is waited for, so that a write which has
+returned is out of our hands. One Task may wait here to read while others wait to write: these
+have futures, since whoever waits for room is slow anyway.
 """
 
 from __future__ import annotations
@@ -17,13 +18,7 @@ import sys
 from collections.abc import Callable, Generator
 from typing import cast
 
-from crlf.message.errors import (
-    ReadFailed,
-    ReadTimeout,
-    TransportError,
-    WriteFailed,
-    WriteTimeout,
-)
+from crlf.message.errors import ReadFailed, ReadTimeout, TransportError, WriteFailed, WriteTimeout
 from crlf.net.aiosendfile import Sending
 from crlf.net.blocking import shown_address
 from crlf.net.names import reason_of
@@ -33,7 +28,10 @@ from crlf.ports import StreamFacts
 
 _TURN = 1024 * 1024  # bytes written without waiting, after which other connections have a turn
 _PULLED = 64 * 1024  # bytes taken from the kernel when somebody asks whether there are any
-_MOST_BUFFERED = 256 * 1024  # bytes that wait for a reader before the peer is asked to pause
+_MUCH = 128 * 1024  # bytes in one piece: the loop's buffer was full, and the kernel has more
+_BULK = 1024 * 1024  # bytes then taken from the kernel at once
+_STRAIGHT = 4 * 1024 * 1024  # bytes taken so, after which other connections have a turn
+_MOST_BUFFERED = 128 * 1024  # bytes that wait for a reader before the peer is asked to pause
 _NOBODY: set[asyncio.Future[bool]] = set()  # stays empty; an idle connection needs none of its own
 
 
@@ -47,8 +45,8 @@ class AioStream(asyncio.Protocol):
     __slots__ = (
         "_asyncio_future_blocking", "_callback", "_cancelled", "_context",
         "_descriptor", "_ended", "_failure", "_late", "_loop", "_on_end", "_paused", "_pieces",
-        "_reading_paused", "_said_end", "_sending", "_serve", "_size", "_sweep", "_taken",
-        "_transport", "_writers", "deadline", "facts",
+        "_reading_paused", "_said_end", "_sending", "_serve", "_size", "_straight", "_sweep",
+        "_taken", "_transport", "_writers", "deadline", "facts",
     )  # fmt: skip
     sends_files = CAN_SEND_FILES
 
@@ -63,6 +61,7 @@ class AioStream(asyncio.Protocol):
         self._serve = serve
         self._transport: asyncio.Transport | None = None
         self._descriptor = -1
+        self._straight = 0  # bytes that a reader may take from the kernel before the next turn
         self._taken = 0  # bytes that the kernel has taken since others last had a turn
         self._pieces: list[bytes] = []
         self._size = 0
@@ -106,6 +105,8 @@ class AioStream(asyncio.Protocol):
         """Keep what arrived, and let the flow that waits for it go on."""
         self._pieces.append(data)
         self._size += len(data)
+        if len(data) > _MUCH:
+            self._straight = _STRAIGHT
         if self._callback is not None:
             self._wake()
         elif self._size > _MOST_BUFFERED and not self._reading_paused:
@@ -167,6 +168,8 @@ class AioStream(asyncio.Protocol):
                 raise ReadFailed(f"connection lost: {self._failure}", phase="read")
             if self._callback is not None:
                 raise RuntimeError("two tasks wait for one connection: let one of them read")
+            if self._straight > 0 and self._pull(_BULK):
+                continue
             if deadline is not None:
                 self.deadline = deadline
                 if deadline < self._sweep.next_look:
@@ -181,11 +184,13 @@ class AioStream(asyncio.Protocol):
         pieces = self._pieces
         if len(pieces) == 1:
             data = pieces.pop()
+        elif len(pieces[0]) > _MUCH:  # then there are few
+            data, self._pieces = pieces[0], pieces[1:]
         else:
             data = b"".join(pieces)
             pieces.clear()
-        self._size = 0
-        if self._reading_paused:
+        self._size -= len(data)
+        if self._reading_paused and not self._size:
             self._reading_paused = False
             if self._transport is not None:
                 self._transport.resume_reading()
@@ -284,16 +289,18 @@ class AioStream(asyncio.Protocol):
     def has_arrived(self) -> bool:
         """Whether a read would return at once.
 
-        What the kernel has is taken from it here: the loop may have been busy elsewhere while
-        it came, and a connection on which something has come is not as idle as it looks.
+        What the kernel has is taken here: while it came the loop may have been busy elsewhere.
         """
-        if self._pieces or self._ended:
-            return True
+        return bool(self._pieces) or self._ended or self._pull(_PULLED)
+
+    def _pull(self, most: int) -> bool:
+        """Take what the kernel has, or note the end; tell whether there was either."""
         if self._descriptor < 0:
             return False
         try:
-            data = os.read(self._descriptor, _PULLED)
+            data = os.read(self._descriptor, most)
         except BlockingIOError:
+            self._straight = 0
             return False
         except OSError as fault:
             self._failure = fault.strerror or str(fault)
@@ -302,6 +309,7 @@ class AioStream(asyncio.Protocol):
         if data:
             self._pieces.append(data)
             self._size += len(data)
+            self._straight -= len(data)
         else:
             self._ended = True
         return True
