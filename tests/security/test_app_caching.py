@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from crlf import App, Client, Refused, file, redirect, template
+from crlf import App, Client, Refused, file, html, redirect, template
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.session import Session
-from crlf.server import events, stream
+from crlf.server import csrf_field, events, stream
 
 pytestmark = [pytest.mark.rfc("9111", "5.2.2.7"), pytest.mark.rfc("9111", "4.1")]
 
@@ -32,7 +32,6 @@ def look(request: Request) -> object:
 def made(folder: Path, sessions: str) -> App:
     (folder / "pages").mkdir()
     (folder / "pages" / "look.html").write_text("{{ session.user }}")
-    (folder / "pages" / "csrf.html").write_text("{{ csrf() }}")
     (folder / "pages" / "flashes.html").write_text(
         "{% for f in flashes() %}{{ f.text }}{% endfor %}"
     )
@@ -89,7 +88,7 @@ def made(folder: Path, sessions: str) -> App:
 
     @app.get("/csrf")
     async def csrf(request: Request) -> object:
-        return template("csrf.html")
+        return html(csrf_field(request))
 
     @app.get("/flash")
     def flash(request: Request) -> str:

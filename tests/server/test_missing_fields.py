@@ -1,4 +1,4 @@
-"""A field that a handler asks for by its bare name, and that nobody sent, is the visitor's fault."""
+"""What a handler asks for by its bare name, and nobody sent, is the visitor's fault: 400."""
 
 from __future__ import annotations
 

@@ -297,7 +297,8 @@ def test_a_form_has_no_token_where_nobody_asks_for_one(write: Write) -> None:
     with Client(app=app) as client:
         page = client.get("http://localhost/form")
     assert page.text == "<form></form>"
-    assert "set-cookie" not in page.headers and "vary" not in page.headers
+    assert "set-cookie" not in page.headers
+    assert "vary" not in page.headers
 
 
 def test_flashes_are_shown_once(write: Write) -> None:

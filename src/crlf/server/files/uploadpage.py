@@ -75,9 +75,13 @@ const fail = (row, reason) => {
   next();
 };
 
-// The sentence is the second paragraph of an error in plain text.
-const reason = request => (request.responseText.split("\\n\\n")[1] || "").split("\\n")[0]
-  || `The server answered ${request.status}.`;
+const reason = request => {
+  try {
+    return JSON.parse(request.responseText).detail; // RFC 9457
+  } catch {
+    return `The server answered ${request.status}.`;
+  }
+};
 
 const next = () => {
   const row = queue.shift();
