@@ -14,7 +14,7 @@ APP ?= store
 PIP = $(PY) -m pip install -qq --disable-pip-version-check --prefer-binary
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs test-long clean
+.PHONY: help demo test check check-what-computes check-what-waits bench docs test-long clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -30,7 +30,16 @@ check: $(VENV)/.dev
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m pytest tests/laws
-	$(PY) -m pytest --ignore=tests/laws
+	@$(MAKE) --no-print-directory --output-sync -j2 check-what-computes check-what-waits
+
+# Half of the tests compute, the other half waits for the network: one of each at a time. A folder
+# that is new is with those that wait.
+COMPUTE = cli docs examples message rules typing wire
+check-what-computes: $(VENV)/.dev
+	$(PY) -m pytest -p no:cacheprovider $(COMPUTE:%=tests/%)
+
+check-what-waits: $(VENV)/.dev
+	$(PY) -m pytest -p no:cacheprovider --ignore=tests/laws $(COMPUTE:%=--ignore=tests/%)
 
 # The peers get an environment of their own; one that does not install here is reported absent.
 bench: $(VENV)/.crlf

@@ -139,7 +139,7 @@ def order(browser: Browser) -> None:
     browser.click("main form button", to="/order/[0-9a-f]{16}")
 
 
-@pytest.mark.parametrize("width", [DESK, PHONE])
+@pytest.mark.parametrize("width", [pytest.param(DESK, marks=pytest.mark.long), PHONE])
 def test_a_visit_from_the_first_search_to_signing_out(
     browser: Browser, store: str, tmp_path: Path, width: int
 ) -> None:
@@ -250,7 +250,13 @@ def test_the_browser_takes_the_page_as_xml(browser: Browser, store: str) -> None
 
 
 @pytest.mark.needs(AXE)
-@pytest.mark.parametrize(("width", "dark"), [(DESK, False), (PHONE, True)], ids=["day", "night"])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        pytest.param(DESK, False, id="day"),
+        pytest.param(PHONE, True, id="night", marks=pytest.mark.long),
+    ],
+)
 def test_pages_fit_the_screen_and_can_be_used_by_everybody(
     browser: Browser, store: str, tmp_path: Path, width: int, dark: bool
 ) -> None:

@@ -57,8 +57,17 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [DESK, PHONE, 320])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        (DESK, False),
+        (PHONE, True),
+        *(
+            pytest.param(width, dark, marks=pytest.mark.long)
+            for width, dark in ((DESK, True), (PHONE, False), (320, False), (320, True))
+        ),
+    ],
+)
 def test_a_listing_fits_the_screen_and_can_be_read(
     browser: Browser, root: Path, tmp_path: Path, width: int, dark: bool
 ) -> None:

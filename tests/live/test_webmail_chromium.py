@@ -88,8 +88,15 @@ def wait_for(what: Callable[[], bool]) -> None:
 # --- a visit -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("has_script", [True, False], ids=["script", "no-script"])
-@pytest.mark.parametrize("width", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("width", "has_script"),
+    [
+        pytest.param(DESK, True, id="desk-script"),
+        pytest.param(PHONE, False, id="phone-no-script"),
+        pytest.param(DESK, False, id="desk-no-script", marks=pytest.mark.long),
+        pytest.param(PHONE, True, id="phone-script", marks=pytest.mark.long),
+    ],
+)
 def test_a_letter_is_found_answered_with_a_file_fetched_and_deleted(
     browser: Browser, webmail: str, tmp_path: Path, width: int, has_script: bool
 ) -> None:
@@ -254,8 +261,19 @@ def everybody(browser: Browser, webmail: str) -> str:
 
 
 @pytest.mark.needs(AXE)
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [DESK, 900, PHONE, 320])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        pytest.param(
+            width,
+            dark,
+            id=f"{width}-{'dark' if dark else 'light'}",
+            marks=[] if (width, dark) in ((PHONE, False), (DESK, True)) else pytest.mark.long,
+        )
+        for width in (DESK, 900, PHONE, 320)
+        for dark in (False, True)
+    ],
+)
 def test_pages_fit_the_screen_and_are_for_everybody(
     browser: Browser, webmail: str, width: int, dark: bool
 ) -> None:
