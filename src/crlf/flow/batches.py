@@ -13,7 +13,7 @@ from typing import Final
 from crlf.flow.terms import Running, Spawn
 from crlf.ports import InThread
 
-BATCH: Final = 1024 * 1024  # bytes gathered for one write; a hop to a thread costs as 64 KiB do
+BATCH: Final = 2 * 1024 * 1024  # bytes gathered for one write; a hop to a thread costs as 64 KiB do
 _SMALL: Final = 4096  # bytes; pieces below it are joined, so that a dribble costs no object each
 
 
