@@ -29,7 +29,7 @@ from crlf.ports import StreamFacts
 _TURN = 1024 * 1024  # bytes written without waiting, after which other connections have a turn
 _PULLED = 64 * 1024  # bytes taken from the kernel when somebody asks whether there are any
 _MUCH = 128 * 1024  # bytes in one piece: the loop's buffer was full, and the kernel has more
-_BULK = 1024 * 1024  # bytes then taken from the kernel at once
+_BULK = 256 * 1024  # bytes then taken from the kernel at once: as many as stay in a cache
 _STRAIGHT = 4 * 1024 * 1024  # bytes taken so, after which other connections have a turn
 _MOST_BUFFERED = 128 * 1024  # bytes that wait for a reader before the peer is asked to pause
 _NOBODY: set[asyncio.Future[bool]] = set()  # stays empty; an idle connection needs none of its own
