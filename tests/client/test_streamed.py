@@ -18,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crlf.client.blocking import Client
-from crlf.client.pieces import Chunks, Gathered, LineSplitter
+from crlf.client.pieces import Chunks, LineSplitter
 from crlf.client.streamed import AsyncStreamedResponse, StreamedResponse
 from crlf.flow.budget import Budget
 from crlf.flow.dial import Dialler
 from crlf.flow.pool import Pool
 from crlf.flow.run import run_sync
 from crlf.flow.sending import Incoming, open_response
+from crlf.message.batch import Batch
 from crlf.message.errors import (
     DecodingError,
     Malformed,
@@ -413,25 +414,25 @@ def test_a_dribble_costs_no_object_a_byte() -> None:
     assert splitter.held == 50_000
     assert len(splitter._pieces) + len(splitter._small) < 5000
     assert splitter.finish() == ["é" * 50_000]
-    gathered = Gathered()
+    gathered = Batch()
     for _ in range(50_000):
         gathered.add(b"xy")
     assert len(gathered._pieces) == 0
-    assert gathered.whole() == b"xy" * 50_000
+    assert gathered.take_whole() == b"xy" * 50_000
 
 
 @given(st.lists(st.binary(max_size=9000), max_size=6), st.integers(1, 10_000))
 @settings(max_examples=100, deadline=None)
 def test_what_is_cut_anew_says_the_same(pieces: list[bytes], size: int) -> None:
-    chunks, gathered = Chunks(size), Gathered()
+    chunks, gathered = Chunks(size), Batch()
     found = []
     for piece in pieces:
         found += chunks.feed(piece)
         gathered.add(piece)
     found += chunks.finish()
-    assert b"".join(found) == gathered.whole() == b"".join(pieces)
+    assert gathered.size == len(b"".join(pieces))
+    assert b"".join(found) == gathered.take_whole() == b"".join(pieces)
     assert all(len(chunk) == size for chunk in found[:-1])
-    assert gathered.size == len(gathered.whole())
 
 
 def test_a_large_streamed_content_is_bounded_by_nothing_but_its_reader(ask: Ask) -> None:

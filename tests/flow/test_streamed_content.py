@@ -17,11 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crlf.flow.batches import BATCH, Batch, Behind
+from crlf.flow.batches import BATCH, Behind
 from crlf.flow.forms import read_form
 from crlf.flow.run import run_sync
 from crlf.flow.streamed import StreamedContent
 from crlf.flow.telling import Telling
+from crlf.message.batch import Batch
 from crlf.message.errors import Malformed, ReadFailed, RemoteError, TooLarge
 from crlf.message.headers import Headers
 from crlf.message.progress import UploadProgress

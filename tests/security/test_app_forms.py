@@ -226,7 +226,7 @@ def reading(told: list[str]) -> App:
         results = await asyncio.gather(read(), read(), return_exceptions=True)
         assert any(isinstance(result, Exception) for result in results) or sum(
             result for result in results if isinstance(result, int)
-        ) == len(MEGABYTE)
+        ) == int(request.headers["Content-Length"])
         return "one"
 
     @app.post("/threads", streams=True)

@@ -1,4 +1,4 @@
-"""Content that comes in pieces, cut anew: into pieces of one size, lines of text, or one whole.
+"""Content that comes in pieces, cut anew: into pieces of one size, or lines of text.
 
 What comes in is counted in bytes, never in pieces: a dribble of single bytes costs no object
 for each of them. Everything here is fed, and then finished.
@@ -105,30 +105,6 @@ class Lines:
     def finish(self) -> list[str]:
         """Return the lines that the end completes."""
         return [*self._splitter.feed(self._decoder.finish()), *self._splitter.finish()]
-
-
-class Gathered:
-    """Content in pieces to one: add them, then take it."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._pieces: list[bytes | bytearray] = []
-        self._small = bytearray()
-
-    def add(self, piece: bytes) -> None:
-        """Keep a piece."""
-        self.size += len(piece)
-        if len(piece) < _SMALL:
-            self._small += piece
-            return
-        if self._small:
-            self._pieces.append(self._small)
-            self._small = bytearray()
-        self._pieces.append(piece)
-
-    def whole(self) -> bytes:
-        """Return all pieces as one."""
-        return b"".join((*self._pieces, self._small))
 
 
 def cut(content: bytes, size: int | None) -> Iterator[bytes]:

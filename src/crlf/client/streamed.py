@@ -13,9 +13,10 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any, Self
 
-from crlf.client.pieces import Chunks, Gathered, Lines, cut
+from crlf.client.pieces import Chunks, Lines, cut
 from crlf.flow.incoming import Arrived, Incoming, content_of
 from crlf.flow.run import run_sync
+from crlf.message.batch import Batch
 from crlf.message.content import TextDecoder
 from crlf.message.errors import TooLarge
 from crlf.message.headers import Headers
@@ -172,11 +173,11 @@ class StreamedResponse(Streamed):
         """
         if self._is_whole:
             return self.content
-        gathered = Gathered()
+        gathered = Batch()
         for piece in self.iter_bytes():
             gathered.add(piece)
             self._within(gathered.size)
-        return self._take(gathered.whole())
+        return self._take(gathered.take_whole())
 
     def close(self) -> None:
         """Let go of the connection at once; content not read yet is lost."""
@@ -252,12 +253,12 @@ class AsyncStreamedResponse(Streamed):
         """
         if self._is_whole:
             return self.content
-        gathered = Gathered()
+        gathered = Batch()
         async with aclosing(self.iter_bytes()) as pieces:  # an error leaves it open otherwise
             async for piece in pieces:
                 gathered.add(piece)
                 self._within(gathered.size)
-        return self._take(gathered.whole())
+        return self._take(gathered.take_whole())
 
     async def close(self) -> None:
         """Let go of the connection at once; content not read yet is lost."""

@@ -14,10 +14,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from crlf.flow.batches import BATCH, Batch, Behind
+from crlf.flow.batches import BATCH, Behind
 from crlf.flow.bodies import Lent
 from crlf.flow.forms import boundary_of, is_form_data
 from crlf.flow.terms import Spawn
+from crlf.message.batch import Batch
 from crlf.message.errors import Malformed, RemoteError, TooLarge
 from crlf.message.fields.disposition import safe_name
 from crlf.message.formparts import READ_MOST

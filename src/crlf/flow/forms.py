@@ -16,9 +16,10 @@ from functools import partial
 from io import BytesIO
 from typing import BinaryIO, Final
 
-from crlf.flow.batches import BATCH, Batch, Behind
+from crlf.flow.batches import BATCH, Behind
 from crlf.flow.bodies import DeadlineOf, Lent, PartSource, expect_end, refuse_over
 from crlf.flow.terms import Spawn
+from crlf.message.batch import Batch
 from crlf.message.content import known_charset
 from crlf.message.errors import CrlfError, Malformed, RemoteError
 from crlf.message.fields.media import parse_media_type
