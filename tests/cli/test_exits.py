@@ -130,7 +130,7 @@ def test_a_mistake_of_ours_is_one_line_unless_somebody_looks_for_it(
     def fail(*_: object) -> int:
         raise KeyError("mistake")
 
-    monkeypatch.setattr("crlf.cli.fetch.run", fail)
+    monkeypatch.setattr("crlf.cli.exchanging.fetch.run", fail)
     done = crlf("get", "http://a.example/")
     assert (done.code, done.err) == (
         exits.OTHER,
@@ -146,7 +146,7 @@ def test_ctrl_c_is_an_exit_code_and_keeps_the_part(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("crlf.cli.output.FileOutput.finish", interrupt)
+    monkeypatch.setattr("crlf.cli.showing.output.FileOutput.finish", interrupt)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npart"
     done = crlf("get", scripted(answer), "-o", "a")
     assert (done.code, done.err) == (

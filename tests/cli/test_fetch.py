@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crlf.cli.asking import whole_url
+from crlf.cli.asking.request import whole_url
 from crlf.cli.exits import NO_INPUT, OK, REDIRECTED, REDIRECTS, USAGE
 
 CommandLine = Any  # see conftest.py

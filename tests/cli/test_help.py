@@ -11,10 +11,10 @@ import pytest
 
 import cli_page
 from crlf.cli.arguments import parse_arguments
+from crlf.cli.asking.items import parse_item
 from crlf.cli.commands import COMMANDS, ITEMS
 from crlf.cli.exits import MEANINGS, OK, USAGE
 from crlf.cli.help import WIDTH, fold
-from crlf.cli.items import parse_item
 from crlf.message.version import __version__
 
 CommandLine = Any  # see conftest.py

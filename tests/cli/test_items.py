@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crlf.cli.asking.items import SEPARATORS, parse_item, sort_items, split_file
 from crlf.cli.exits import USAGE, Failure
-from crlf.cli.items import SEPARATORS, parse_item, sort_items, split_file
 
 
 @pytest.mark.parametrize(

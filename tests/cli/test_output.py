@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crlf.cli.exits import BROKE, NO_OUTPUT, NOT_HTTP, OK, PIPE_CLOSED, REFUSED
-from crlf.cli.output import FileOutput
+from crlf.cli.showing.output import FileOutput
 from crlf.cli.terminal import Style, TerminalText, harmless, harmless_line, is_text
 
 CommandLine = Terminal = Any  # see conftest.py

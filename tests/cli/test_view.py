@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crlf.cli.environment import Environment
-from crlf.cli.view import MOST, View
+from crlf.cli.showing.view import MOST, View
 from crlf.flow.run import run_sync
 from crlf.net.blocking import BlockingNetwork
 from crlf.net.tap import Event, TapNetwork

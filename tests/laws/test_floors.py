@@ -49,9 +49,9 @@ LATE_OWN = {
     ("server/files/foldersite.py", "crlf.server.files.uploading"): "few folders take files",
     ("server/hosting.py", "crlf.server.gateways.asgi"): "few servers host both",
     ("server/hosting.py", "crlf.server.gateways.wsgi"): "the same",
-    ("cli/commands.py", "crlf.cli.serveoptions"): "a server's settings, which only it knows",
-    ("cli/serve.py", "crlf.net.selfsigned"): "few make a certificate up",
-    ("cli/serve.py", "crlf.server.processes.supervisor"): "one process does without",
+    ("cli/commands.py", "crlf.cli.serving.options"): "a server's settings, which only it knows",
+    ("cli/serving/serve.py", "crlf.net.selfsigned"): "few make a certificate up",
+    ("cli/serving/serve.py", "crlf.server.processes.supervisor"): "one process does without",
     ("rules/retries.py", "crlf.message.fields.retryafter"): "few responses have the field",
 }
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crlf.cli.configured import configuration_text
+from crlf.cli.serving.configured import configuration_text
 from crlf.cli.terminal import Style
 from crlf.rules.deadlines import LONGEST, Patience
 from crlf.server.configuration import Configuration, configure

@@ -48,7 +48,7 @@ class Command:
     def options(self) -> tuple[Option, ...]:
         """Every option that the command takes."""
         if self._options is None:
-            from crlf.cli.serveoptions import SERVE_OPTIONS
+            from crlf.cli.serving.options import SERVE_OPTIONS
 
             self._options = SERVE_OPTIONS
         return self._options

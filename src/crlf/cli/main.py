@@ -77,18 +77,18 @@ def _run(command: Command, arguments: Arguments, environment: Environment) -> in
 def _load(command: Command, arguments: Arguments) -> Run:
     """Import what runs a command, and nothing else: this is where the time goes."""
     if command.module == "serve":
-        from crlf.cli import serve
+        from crlf.cli.serving import serve
 
         return serve.run
     if arguments.has("app"):
-        from crlf.cli import inside
+        from crlf.cli.exchanging import inside
 
         return inside.run
     if arguments.has("verbose"):
-        from crlf.cli import watched
+        from crlf.cli.exchanging import watched
 
         return watched.run
-    from crlf.cli import fetch
+    from crlf.cli.exchanging import fetch
 
     return fetch.run
 

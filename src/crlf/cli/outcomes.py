@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crlf.cli import exits
 from crlf.cli.exits import Failure
-from crlf.cli.output import reason_of
+from crlf.cli.showing.output import reason_of
 from crlf.message import errors
 
 # The first that fits counts: timeouts are transport errors too.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crlf.cli import fetch, watched
 from crlf.cli.arguments import Arguments
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
+from crlf.cli.exchanging import fetch, watched
 from crlf.cli.loading import load_application
 from crlf.client.inside import memory_network
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from crlf.cli.environment import Environment
-from crlf.cli.output import count
+from crlf.cli.showing.output import count
 from crlf.cli.terminal import Style, harmless_line, is_text
 from crlf.net.tap import Event
 from crlf.patterns import pattern

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crlf.cli.arguments import Arguments
-from crlf.cli.asking import read_request
+from crlf.cli.asking.request import read_request
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exits import BROKE, OK, REDIRECTED, REFUSED
-from crlf.cli.output import FileOutput, Output, StreamOutput, TerminalOutput, count
+from crlf.cli.showing.output import FileOutput, Output, StreamOutput, TerminalOutput, count
 from crlf.cli.terminal import Style, harmless_line
 from crlf.client.plain import PlainClient
 from crlf.client.streamed import StreamedResponse

@@ -12,11 +12,11 @@ import os
 from typing import BinaryIO, NamedTuple
 
 from crlf.cli.arguments import Arguments
+from crlf.cli.asking.items import Item, Items, parse_item, sort_items, split_file
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exits import NO_INPUT, Failure
-from crlf.cli.items import Item, Items, parse_item, sort_items, split_file
-from crlf.cli.output import reason_of
+from crlf.cli.showing.output import reason_of
 from crlf.client.options import RequestOptions
 from crlf.message.errors import BadUrl
 from crlf.message.fields.media import media_type_of, parse_media_type

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from crlf.cli.environment import Environment
 from crlf.cli.exits import OK, OTHER
-from crlf.cli.output import reason_of
+from crlf.cli.showing.output import reason_of
 from crlf.server.configuration import Configuration
 from crlf.server.hosting import CannotHost, load_application
 from crlf.server.settings import ServerSettings

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from crlf.cli import fetch
 from crlf.cli.arguments import Arguments
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
-from crlf.cli.view import View
+from crlf.cli.exchanging import fetch
+from crlf.cli.showing.view import View
 from crlf.net.blocking import BlockingNetwork
 from crlf.net.tap import TapNetwork
 from crlf.ports import Network

@@ -1,0 +1,1 @@
+"""From a command line to a request: URLs, items, content, credentials, sessions, settings."""

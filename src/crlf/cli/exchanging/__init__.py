@@ -1,0 +1,1 @@
+"""One exchange, from a request to an exit code."""

@@ -1,0 +1,1 @@
+"""`crlf serve`: its options, its settings, and how it is run."""

@@ -1,0 +1,1 @@
+"""What becomes of an answer: shown, formatted, written, told of."""
