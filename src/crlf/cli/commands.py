@@ -7,14 +7,15 @@ are made from it. Its law: nothing is parsed that is not here, and nothing here 
 from __future__ import annotations
 
 from crlf.cli.arguments import HELP, Option
+from crlf.cli.asking.options import REQUEST_OPTIONS
 
 
 class Command:
     """One command.
 
     words: what it takes beside options, as a reader sees it. least, most: how many of these;
-    most is None for any number. options: None for those of `crlf serve`, which are loaded when
-    somebody asks for them. module: what runs it, in crlf.cli. method: its HTTP method.
+    most is None for any number. options: None for those that are loaded when somebody asks for
+    them (late.py). module: what runs it; see main.py. method: its HTTP method.
     """
 
     __slots__ = (
@@ -48,37 +49,9 @@ class Command:
     def options(self) -> tuple[Option, ...]:
         """Every option that the command takes."""
         if self._options is None:
-            from crlf.cli.serving.options import SERVE_OPTIONS
-
-            self._options = SERVE_OPTIONS
+            self._options = _options_of(self.name)
         return self._options
 
-
-CONTENT = "What is sent"
-ANSWER = "What becomes of the answer"
-EXCHANGE = "The exchange"
-
-REQUEST_OPTIONS = (
-    Option("-H --header", "'NAME: VALUE'", "send a header field; may be repeated", CONTENT),
-    Option("-f --form", "", "send name=value as a form (this is the default)", CONTENT),
-    Option("-j --json", "", "send name=value as a JSON object", CONTENT),
-    Option("-a --auth", "USER[:PASSWORD]", "Basic credentials; asks for a missing password",
-           CONTENT),
-    Option("-o --output", "FILE",
-           "save the content: to FILE.part, renamed once it is whole; - is standard output",
-           ANSWER),
-    Option("-v --verbose", "", "show the exchange on standard error, as it went over the wire",
-           ANSWER),
-    Option("--follow", "", "follow redirects whatever the method (default: only GET and HEAD)",
-           EXCHANGE, key="follow", constant="yes"),
-    Option("--no-follow", "", "follow no redirect", EXCHANGE, key="follow", constant="no"),
-    Option("-t --timeout", "SECONDS",
-           "the longest it may all take (default: 10 to connect, 30 for each wait, no end in all)",
-           EXCHANGE),
-    Option("-k --insecure", "", "accept any certificate: no protection against anybody", EXCHANGE),
-    Option("--app", "MODULE:APP", "talk to an application in memory, without a server", EXCHANGE),
-    HELP,
-)  # fmt: skip
 
 MAIN_OPTIONS = (
     HELP,
@@ -91,6 +64,7 @@ _GET = (
     ("crlf get :8000/part number==7", "GET http://localhost:8000/part?number=7"),
     ("crlf get https://example.com/a.zip -o a.zip", "save it, whole or not at all"),
     ("crlf get :8000/ -v", "see what goes over the wire"),
+    ("crlf get :8000/ --offline", "see what would, byte for byte, and send nothing"),
 )
 _POST = (
     ("crlf post :8000/order part=7 amount=2", "send a form"),
@@ -98,16 +72,40 @@ _POST = (
     ("crlf post :8000/api name=Ann age:=42 tags:='[\"a\"]'", "send a JSON object"),
     ("crlf post :8000/notes @note.txt", "send a file as it is; @- is standard input"),
 )
+_EXPLAIN = (
+    ("crlf explain https://example.com/", "ask, and explain each byte of both messages"),
+    ("crlf explain post :8000/order part=7", "the same for any method"),
+    ("nc -l 8000 | crlf explain -", "explain what somebody else sends"),
+    ("crlf explain exchange.har", "explain what was kept with --har"),
+)
+_DOWNLOAD = (
+    ("crlf download https://example.com/a.zip", "save it as a.zip, resumed if it was begun"),
+    ("crlf download -i urls.txt --into files", "save all of a list, some at a time"),
+)
 
 
 def _method(
     name: str, meaning: str, examples: tuple[tuple[str, str], ...] = (), verb: str = ""
 ) -> Command:
-    words = "URL [ITEM]..." if name != "request" else "METHOD URL [ITEM]..."
     return Command(
-        name, words, meaning, REQUEST_OPTIONS, module="fetch", least=words.count("URL") or 1,
+        name, "URL [ITEM]...", meaning, REQUEST_OPTIONS, module="fetch", least=1,
         method=verb or name.upper(), examples=examples,
     )  # fmt: skip
+
+
+def _options_of(name: str) -> tuple[Option, ...]:
+    """Load the options of a command that few use."""
+    if name == "serve":
+        from crlf.cli.serving.options import SERVE_OPTIONS
+
+        return SERVE_OPTIONS
+    if name in ("download", "upload"):
+        from crlf.cli.transferring.options import DOWNLOAD_OPTIONS, UPLOAD_OPTIONS
+
+        return DOWNLOAD_OPTIONS if name == "download" else UPLOAD_OPTIONS
+    from crlf.cli.explaining.options import EXPLAIN_OPTIONS
+
+    return EXPLAIN_OPTIONS
 
 
 COMMANDS: dict[str, Command] = {
@@ -120,10 +118,36 @@ COMMANDS: dict[str, Command] = {
         _method("patch", "change a part of what is at a URL"),
         _method("delete", "take away what is at a URL"),
         _method("options", "ask what may be asked of a URL"),
+        _method("query", "ask with content, safely: like GET, but for long questions"),
         Command(
             "request", "METHOD URL [ITEM]...", "send any method, with content wherever you want it",
             REQUEST_OPTIONS, module="fetch", least=2,
             examples=(("crlf request PURGE :8000/part/7", "a method of somebody's own"),),
+        ),
+        Command(
+            "explain", "[METHOD] URL [ITEM]... | FILE | -",
+            "ask, and explain every byte that went over the wire; or explain what was kept of it",
+            None, module="explain", least=1, examples=_EXPLAIN,
+        ),
+        Command(
+            "download", "URL...", "save what is at URLs: resumed, checked, whole or not at all",
+            None, module="download", method="GET", examples=_DOWNLOAD,
+        ),
+        Command(
+            "upload", "FILE URL [ITEM]...", "send a file, by PUT, and show how far it is",
+            None, module="upload", least=2, method="PUT",
+            examples=(("crlf upload photo.jpg :8000/photos/", "PUT to :8000/photos/photo.jpg"),),
+        ),
+        Command(
+            "from-curl", "CURL-COMMAND", "say a command line of curl as one of crlf",
+            (HELP,), module="from-curl", least=1,
+            examples=(("crlf from-curl 'curl -d a=1 http://localhost/'", "write crlf's words"),),
+        ),
+        Command(
+            "completion", "bash | zsh | fish", "write what makes a shell complete crlf's words",
+            (HELP,), module="completion", least=1, most=1,
+            examples=(("crlf completion bash > ~/.local/share/bash-completion/completions/crlf",
+                       "for bash, from the next shell on"),),
         ),
         Command(
             "serve", "[FOLDER | FILE | MODULE:APP]",

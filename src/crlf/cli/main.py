@@ -16,6 +16,8 @@ from crlf.cli.environment import Environment
 from crlf.cli.exits import INTERRUPTED, OK, PIPE_CLOSED, USAGE, Failure
 from crlf.cli.terminal import Style
 
+# Options that look at the exchange itself, and so need a network that is watched.
+WATCHED = ("verbose", "har", "write-out")
 Run = Callable[[Command, Arguments, Environment], int]
 
 
@@ -45,7 +47,7 @@ def _outcome(words: list[str], environment: Environment) -> tuple[int, bool]:
             code = _run_without(rest, environment)
         else:
             arguments = _parse(rest, command.options, f"crlf {command.name}")
-            is_done = command.module != "serve" and not arguments.has("app")
+            is_done = command.module == "fetch" and not arguments.has("app")
             code = _run(command, arguments, environment)
         environment.stdout.flush()
     except KeyboardInterrupt as fault:
@@ -76,21 +78,45 @@ def _run(command: Command, arguments: Arguments, environment: Environment) -> in
 
 def _load(command: Command, arguments: Arguments) -> Run:
     """Import what runs a command, and nothing else: this is where the time goes."""
-    if command.module == "serve":
-        from crlf.cli.serving import serve
+    if command.module != "fetch":
+        return _load_other(command.module)
+    if arguments.has("offline") or arguments.has("as"):
+        from crlf.cli.translating import instead
 
-        return serve.run
+        return instead.run
+    if len(arguments.every("verbose")) > 1:
+        from crlf.cli.explaining import explain
+
+        return explain.run
     if arguments.has("app"):
         from crlf.cli.exchanging import inside
 
         return inside.run
-    if arguments.has("verbose"):
+    if any(arguments.has(key) for key in WATCHED):
         from crlf.cli.exchanging import watched
 
         return watched.run
     from crlf.cli.exchanging import fetch
 
     return fetch.run
+
+
+def _load_other(module: str) -> Run:
+    """Import what runs a command that is not one of HTTP's methods."""
+    run: Run
+    if module == "serve":
+        from crlf.cli.serving.serve import run
+    elif module == "explain":
+        from crlf.cli.explaining.explain import run
+    elif module == "download":
+        from crlf.cli.transferring.download import run
+    elif module == "upload":
+        from crlf.cli.transferring.upload import run
+    elif module == "from-curl":
+        from crlf.cli.translating.fromcurl import run
+    else:
+        from crlf.cli.shells.completion import run
+    return run
 
 
 def _find_command(words: list[str]) -> tuple[Command | None, list[str]]:

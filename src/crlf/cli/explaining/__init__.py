@@ -1,0 +1,1 @@
+"""`crlf explain`: the wire, and what each byte of it means."""

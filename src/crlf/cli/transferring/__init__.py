@@ -1,0 +1,1 @@
+"""`crlf download` and `crlf upload`: files, with progress."""

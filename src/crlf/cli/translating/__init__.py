@@ -1,0 +1,1 @@
+"""A request in the words of other tools, and theirs in ours."""
