@@ -38,7 +38,7 @@ class Session(dict[str, Any]):
     """
 
     __slots__ = (
-        "_ended", "_is_over", "_replays", "_text", "_user",
+        "_ended", "_is_over", "_is_touched", "_replays", "_text", "_user",
         "can_revoke", "cookie", "is_forgotten", "is_rotated", "is_signed_in",
         "key", "made", "revoked", "saved", "seen", "version", "was_user",
     )  # fmt: skip
@@ -73,6 +73,7 @@ class Session(dict[str, Any]):
         self._ended: str | None = None  # who was signed in until `revoke_all`
         self._replays: dict[str, tuple[list[Change], str] | None] = {}
         self._is_over = False
+        self._is_touched = False  # by one of these methods; a list in it may change without them
         self._text: str | None = None
 
     # -- who it is
@@ -255,12 +256,18 @@ class Session(dict[str, Any]):
             if self._ended is not None:
                 self.sign_out()
             self._is_over = True
-            self._text = as_json(self)
+            self._text = as_json(self) if self._may_differ() else self.saved
         return self._text
+
+    def _may_differ(self) -> bool:
+        """Whether the data can be another than what was loaded: most sessions are only read."""
+        saved = self.saved
+        return self._is_touched or not saved or "[" in saved or saved.count("{") != 1
 
     def _still_open(self) -> None:
         if self._is_over:
             raise RuntimeError("the session was changed after the head of the answer was made")
+        self._is_touched = True
 
     # -- as a dict
 

@@ -96,4 +96,4 @@ def _decoded(text: object, size: int) -> bytes | None:
 
 
 def _xor(one: bytes, other: bytes) -> bytes:
-    return bytes(left ^ right for left, right in zip(one, other, strict=True))
+    return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).to_bytes(len(one), "big")
