@@ -19,6 +19,7 @@ from crlf.client.plain import PlainClient
 from crlf.client.streamed import StreamedResponse
 from crlf.message.status import reason_of
 from crlf.ports import Network
+from crlf.rules.tracing import Trace
 
 # Which codings there are beside these is a question of packages, 2 ms that no page is worth.
 _STANDING = {"accept-encoding": "gzip, deflate"}
@@ -31,13 +32,17 @@ def run(
     network: Network | None = None,
     *,
     is_shown: bool = False,
+    trace: Trace | None = None,
 ) -> int:
     """Send the request that a command line asks for; return the exit code.
 
     network: another one than the machine's. is_shown: the whole exchange is being shown to who
-    would read standard output. Raises Failure, CrlfError, OSError.
+    would read standard output. trace: told of every step. Raises Failure, CrlfError, OSError.
     """
     asked = read_request(command, arguments, environment)
+    # A session is opened and applied to what is asked here, and kept after the exchange below.
+    if trace is not None:
+        asked.options["trace"] = trace
     target = arguments.last("output")
     try:
         with (
