@@ -150,6 +150,10 @@ COMMANDS: dict[str, Command] = {
                        "for bash, from the next shell on"),),
         ),
         Command(
+            "man", "", "write the man page: crlf man | man -l -", (HELP,), module="completion",
+            most=0,
+        ),
+        Command(
             "serve", "[FOLDER | FILE | MODULE:APP]",
             "serve a folder, a file or an application: crlf's own, ASGI or WSGI",
             None, module="serve", most=1,
