@@ -15,6 +15,9 @@ from typing import BinaryIO, cast
 from crlf.cli.terminal import harmless_line
 
 
+_FORCED = ("FORCE_COLOR", "CLICOLOR_FORCE")
+
+
 class Environment:
     """Where a command runs.
 
@@ -45,6 +48,7 @@ class Environment:
         self.folder = folder
         self.ask = ask
         self.encoding = encoding
+        self.is_silent = False  # nothing is complained of: -qq
 
     def path(self, name: str) -> str:
         """Return where a file is that the user named."""
@@ -74,12 +78,36 @@ class Environment:
 
     def complain(self, text: str) -> None:
         """Write one line to stderr that says whose it is, harmless whatever is in it."""
-        self.tell(f"crlf: {harmless_line(text)}\n")
+        if not self.is_silent:
+            self.tell(f"crlf: {harmless_line(text)}\n")
 
     def wants_colour(self, is_terminal: bool) -> bool:
-        """Whether to colour what goes to a stream: terminals, unless no-color.org is heeded."""
+        """Whether to colour what people read in a stream; by default on a terminal.
+
+        As the field has agreed: NO_COLOR with any value is no, FORCE_COLOR or CLICOLOR_FORCE
+        (but for 0) is yes even into a pipe, CLICOLOR=0 and TERM=dumb are no.
+        """
         variables = self.variables
-        return is_terminal and not variables.get("NO_COLOR") and variables.get("TERM") != "dumb"
+        if variables.get("NO_COLOR"):
+            return False
+        if any(variables.get(name, "0") not in ("", "0") for name in _FORCED):
+            return True
+        return is_terminal and variables.get("CLICOLOR") != "0" and variables.get("TERM") != "dumb"
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal: what COLUMNS says, else what the terminal does, else 80."""
+        said = self.variables.get("COLUMNS", "")
+        if said.isascii() and said.isdigit() and 0 < len(said) < 5 and int(said):
+            return int(said)
+        for stream, is_terminal in (
+            (self.stdout, self.stdout_is_terminal),
+            (self.stderr, self.stderr_is_terminal),
+        ):
+            with suppress(OSError, ValueError, AttributeError):  # a test's has no descriptor
+                if is_terminal and (columns := os.get_terminal_size(stream.fileno()).columns):
+                    return columns
+        return 80
 
 
 def of_process(ask: Callable[[str], str]) -> Environment:

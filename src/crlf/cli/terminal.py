@@ -72,6 +72,7 @@ class TerminalText:
 
 _COLOURS = {
     "strong": "1", "faint": "2", "link": "4", "bad": "31", "good": "32", "odd": "33", "name": "36",
+    "text": "32", "number": "35", "word": "33", "tag": "34",
 }  # fmt: skip
 
 
