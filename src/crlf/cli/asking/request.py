@@ -17,7 +17,7 @@ from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exits import NO_INPUT, Failure
 from crlf.cli.showing.output import reason_of
-from crlf.client.options import RequestOptions
+from crlf.client.options import ClientOptions, RequestOptions
 from crlf.message.errors import BadUrl
 from crlf.message.fields.media import media_type_of, parse_media_type
 from crlf.message.grammar import is_token
@@ -31,12 +31,18 @@ Field = tuple[str, str | None]
 
 
 class Asked(NamedTuple):
-    """What a command line asks for. opened: files that the content comes from."""
+    """What a command line asks for.
+
+    opened: files that the content comes from. client: what the client is made with that sends
+    it. added: names, in lower case, of the header fields that the user gave.
+    """
 
     method: str
     url: URL
     options: RequestOptions
     opened: list[BinaryIO]
+    client: ClientOptions = {}  # noqa: RUF012  # never written to; each request has its own
+    added: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Close the files that the content came from."""
@@ -72,7 +78,10 @@ def read_request(command: Command, arguments: Arguments, environment: Environmen
         whole = URL(whole_url(url, arguments.has("app")))
     except BadUrl as fault:
         raise Failure(f"{url!r} is no URL to ask for: {fault}") from None
-    asked = Asked(method, whole, options, [])
+    client: ClientOptions = {}
+    if arguments.has("insecure"):
+        client["verify"] = False
+    asked = Asked(method, whole, options, [], client)
     try:
         fields = _fields(arguments, items, environment)
         _add_content(asked, fields, arguments, items, environment)
@@ -81,7 +90,7 @@ def read_request(command: Command, arguments: Arguments, environment: Environmen
         raise
     if fields:
         options["headers"] = fields
-    return asked
+    return asked._replace(added=tuple(name.lower() for name, _ in fields))
 
 
 def whole_url(text: str, is_inside: bool = False) -> str:

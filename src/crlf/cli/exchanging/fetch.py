@@ -15,6 +15,7 @@ from crlf.cli.environment import Environment
 from crlf.cli.exits import BROKE, OK, REDIRECTED, REFUSED
 from crlf.cli.showing.output import FileOutput, Output, StreamOutput, TerminalOutput, count
 from crlf.cli.terminal import Style, harmless_line
+from crlf.client.options import ClientOptions
 from crlf.client.plain import PlainClient
 from crlf.client.streamed import StreamedResponse
 from crlf.message.status import reason_of
@@ -44,11 +45,10 @@ def run(
     if trace is not None:
         asked.options["trace"] = trace
     target = arguments.last("output")
+    options: ClientOptions = {**asked.client, "network": network, "headers": _STANDING}
     try:
         with (
-            PlainClient(
-                verify=not arguments.has("insecure"), network=network, headers=_STANDING
-            ) as client,
+            PlainClient(**options) as client,
             client.stream(asked.method, asked.url, **asked.options) as response,
         ):
             is_silent = is_shown and target is None
