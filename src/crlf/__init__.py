@@ -38,6 +38,7 @@ HOMES = {
     "crlf.rules.deadlines": ("Patience", "Timeout"),
     "crlf.rules.digest": ("Digest",),
     "crlf.rules.filters": ("After", "Filter", "answering"),
+    "crlf.rules.hsts": ("Hsts",),
     "crlf.rules.ledger": ("PoolLimits",),
     "crlf.rules.proxies": ("Proxy",),
     "crlf.rules.retries": ("Retry",),

@@ -64,6 +64,7 @@ from crlf.rules.digest import Digest as Digest
 from crlf.rules.filters import After as After
 from crlf.rules.filters import Filter as Filter
 from crlf.rules.filters import answering as answering
+from crlf.rules.hsts import Hsts as Hsts
 from crlf.rules.ledger import PoolLimits as PoolLimits
 from crlf.rules.proxies import Proxy as Proxy
 from crlf.rules.retries import Retry as Retry
@@ -110,6 +111,7 @@ __all__ = [
     "DownloadOptions",
     "Filter",
     "Headers",
+    "Hsts",
     "Limits",
     "Link",
     "LocalError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crlf.client.options import Auth, ClientSettings
+from crlf.message.url import URL, Origin
 from crlf.net.netrc import Netrc
 from crlf.rules.authentication import at_origin, authenticating, standing_value
 from crlf.rules.filters import Filter
@@ -22,10 +23,18 @@ def auth_filters(
     if is_of_request:
         return flows
     if settings.base_url is not None:
-        flows = [at_origin(settings.base_url.origin, flow) for flow in flows]
+        origins = _origins(settings.base_url, settings)
+        flows = [at_origin(origin, flow) for origin in origins for flow in flows]
     if settings.trust_env.netrc and settings.auth is None:
         # Beside a flow it would answer with a password in the clear what the flow wants to prove.
         if not logins:
             logins.append(Netrc())
         flows += logins
     return flows
+
+
+def _origins(base: URL, settings: ClientSettings) -> list[Origin]:
+    """List the origins that are meant by a base URL: with HSTS, http may have become https."""
+    if settings.hsts is None or base.scheme != "http":
+        return [base.origin]
+    return [base.origin, Origin("https", base.host, 443 if base.port == 80 else base.port)]

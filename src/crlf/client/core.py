@@ -53,8 +53,8 @@ class Core:
         )
         self._pool = Pool(dialler, settings.pool)
         self._redirecting: dict[bool | None, Chain] = {
-            None: (_redirecting(settings, _FOLLOWED),),
-            True: (_redirecting(settings, None),),
+            None: (_redirecting(settings, _FOLLOWED, network),),
+            True: (_redirecting(settings, None, network),),
             False: (),
         }
         retry = settings.retry
@@ -77,6 +77,22 @@ class Core:
     def url_of(self, url: str | URL, options: RequestOptions) -> URL:
         """Return the URL that would be asked. Raises BadUrl."""
         return self._dressing.request("GET", url, options).url
+
+    async def dressed(self, method: str, url: str | URL, options: RequestOptions) -> Request:
+        """Return the request that would go out first, with cookies and credentials; send nothing.
+
+        A Digest has no credentials before it was asked for them. Raises as `request` does before
+        it connects.
+        """
+        first: list[Request] = []
+
+        async def send(request: Request) -> Response:
+            first.append(request)
+            return Response(204)
+
+        request = self._dressing.request(method, url, options)
+        await self._filtered(request, options, self._budget(options), send)
+        return first[0]
 
     async def open(
         self, method: str, url: str | URL, options: RequestOptions
@@ -127,6 +143,7 @@ class Core:
         chain = self._chain(request, options)
         if budget.trace is not None:
             inside = len(self.settings.filters) + 1  # of the one that follows redirects
+            inside += self.settings.hsts is not None
             chain = (*chain[:inside], _telling(budget), *chain[inside:])
         try:
             return await filtered(chain, request, send, partial(pause, self.network, budget))
@@ -157,15 +174,19 @@ class Core:
     def _build_chain(self, follow: bool | None, options: RequestOptions) -> Chain:
         settings = self.settings
         retry = options["retry"] if options and "retry" in options else settings.retry
-        chain = [*settings.filters, *self._redirecting[follow]]
+        hsts, wall = settings.hsts, self.network.wall
+        secured = () if hsts is None else (hsts.upgrading(wall),)
+        chain = [*settings.filters, *secured, *self._redirecting[follow]]
         if retry is not None:
             budget = self._retry_budget
-            chain.append(retrying(retry, random=chance, wall=self.network.wall, budget=budget))
+            chain.append(retrying(retry, random=chance, wall=wall, budget=budget))
         auth = options.get("auth", settings.auth)  # None where it was given as None
         if auth is not None or settings.trust_env.netrc:
             from crlf.client.authorized import auth_filters  # most authenticate by a field, or not
 
             chain += auth_filters(auth, "auth" in options, settings, self._logins)
+        if hsts is not None:
+            chain.append(hsts.keeping(wall, learns=settings.tls.verify is not False))
         return (*chain, self._keeping)
 
     def _budget(self, options: RequestOptions) -> Budget:
@@ -182,12 +203,16 @@ class Core:
         self._pool.close()
 
 
-def _redirecting(settings: ClientSettings, methods: frozenset[str] | None) -> Filter:
+def _redirecting(
+    settings: ClientSettings, methods: frozenset[str] | None, network: Network
+) -> Filter:
+    hsts = settings.hsts
     return redirecting(
         settings.max_redirects,
         methods,
         settings.redirect_downgrades,
         safe_fields=SAFE_FIELDS | settings.redirect_headers,
+        upgraded=None if hsts is None else lambda url: hsts.upgraded(url, network.wall()),
     )
 
 

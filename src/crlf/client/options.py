@@ -15,6 +15,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import AbstractContextManager
 from os import PathLike
 from typing import BinaryIO, Protocol, TypedDict
 
@@ -60,6 +61,16 @@ class ClientPolicy(Policy, Protocol):
     def limits(self) -> Limits: ...
     @property
     def redirects(self) -> int: ...
+
+
+class HostStore(Protocol):
+    """What knows the hosts that are asked over https alone: crlf.Hsts."""
+
+    guard: AbstractContextManager[object]
+
+    def upgraded(self, url: URL, now: float) -> URL: ...
+    def upgrading(self, now: Callable[[], float]) -> Filter: ...
+    def keeping(self, now: Callable[[], float], *, learns: bool = True) -> Filter: ...
 
 
 class Application(Protocol):
@@ -137,6 +148,7 @@ class ClientOptions(TypedDict, total=False):
     max_redirects: int  # in a row
     redirect_headers: Collection[str]  # names of further fields that may go to another origin
     redirect_downgrades: bool  # also from https to http
+    hsts: HostStore | None  # an Hsts: who once said so is asked over https alone
     filters: Sequence[Filter]  # run around every request, the first outermost
     trace: Trace | None  # told of every step
 
@@ -168,6 +180,7 @@ class ClientSettings:
     max_redirects: int = MAX_REDIRECTS
     redirect_headers: frozenset[str] = frozenset()
     redirect_downgrades: bool = False
+    hsts: HostStore | None = None
     filters: tuple[Filter, ...] = ()
     tls: TlsSettings = DEFAULT_TLS
     trust_env: TrustEnv = TrustEnv()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from os import PathLike
 
-from crlf.client.options import ClientOptions, ClientSettings, TrustEnv
+from crlf.client.options import ClientOptions, ClientSettings, HostStore, TrustEnv
 from crlf.flow.dial import Proxies
 from crlf.message.authority import is_address
 from crlf.message.headers import EMPTY, Headers
@@ -68,6 +68,7 @@ def settings_of(options: ClientOptions) -> ClientSettings:
         redirect_headers=frozenset(options.get("redirect_headers", ())),
         redirect_downgrades=options.get("redirect_downgrades", False),
         filters=tuple(options.get("filters", ())),
+        hsts=_hsts(options),
         tls=_tls(options, trust_env),
         trust_env=trust_env,
         sockets=_sockets(options),
@@ -112,6 +113,18 @@ def jar_of(options: ClientOptions, network: Network) -> CookieJar:
     for name, value in (cookies or {}).items():
         jar.set(name, value)
     return jar
+
+
+def _hsts(options: ClientOptions) -> HostStore | None:
+    """Return the store of hosts that a client is given, fit for threads."""
+    store = options.get("hsts")
+    if store is None:
+        return None
+    if not hasattr(store, "upgrading"):
+        raise TypeError(f"hsts= is an Hsts, not {type(store).__name__}")
+    if isinstance(store.guard, nullcontext):
+        store.guard = BlockingBell()
+    return store
 
 
 def _trust_env(given: bool | TrustEnv | None) -> TrustEnv:

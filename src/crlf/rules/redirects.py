@@ -8,7 +8,7 @@ thrown away because of where it points; it comes back with the reason why it was
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from typing import Final
 
 from crlf.message.errors import BadUrl, TooManyRedirects
@@ -57,12 +57,14 @@ def redirecting(
     downgrade: bool = False,
     *,
     safe_fields: Collection[str] = SAFE_FIELDS,
+    upgraded: Callable[[URL], URL] | None = None,
 ) -> Filter:
     """Make a filter that follows redirects, to be put outside of those that dress each request.
 
     limit: of redirects in a row. methods: of the first request; None follows all. downgrade: also
     from https to http. safe_fields: names of the fields that go along to another origin; those of
-    ANCHORED never do, and naming one is a ValueError.
+    ANCHORED never do, and naming one is a ValueError. upgraded: gives the URL that is asked in the
+    place of the one a redirect names, as Hsts does.
 
     What comes back has the responses that led to it in `history`. A redirect that is refused comes
     back itself, with a sentence in extras["redirect_refused"]. Raises TooManyRedirects.
@@ -82,7 +84,9 @@ def redirecting(
         history: list[Response] = []
         visited = {str(request.url)}
         while response.status_code in REDIRECTS:
-            follow = follow_up(request, response, downgrade=downgrade, safe_fields=safe)
+            follow = follow_up(
+                request, response, downgrade=downgrade, safe_fields=safe, upgraded=upgraded
+            )
             if isinstance(follow, str):
                 response.extras[REFUSED] = follow
                 break
@@ -105,11 +109,12 @@ def follow_up(
     *,
     downgrade: bool = False,
     safe_fields: frozenset[str] = SAFE_FIELDS,
+    upgraded: Callable[[URL], URL] | None = None,
 ) -> Request | str:
     """Build the request that follows a redirect, or say in a sentence why none does.
 
-    RFC 9110 15.4. downgrade, safe_fields: as of `redirecting`. No user name or password of a URL
-    goes into the next one, neither from the URL that was asked nor from Location.
+    RFC 9110 15.4. downgrade, safe_fields, upgraded: as of `redirecting`. No user name or password
+    of a URL goes into the next one, neither from the URL that was asked nor from Location.
     """
     values = set(response.headers.get_all("location"))
     if len(values) != 1:
@@ -118,6 +123,8 @@ def follow_up(
         url = destination(request.url, values.pop())
     except BadUrl as fault:
         return f"Location is nothing to go to: {fault.reason}"
+    if upgraded is not None:
+        url = upgraded(url)
     before, after = request.url.origin, url.origin
     if before.scheme == "https" and after.scheme == "http" and not downgrade:
         return "it leads from https to http, where everyone on the way could read and change it"
