@@ -94,22 +94,6 @@ class Core:
         await self._filtered(request, options, self._budget(options), send)
         return first[0]
 
-    async def dressed(self, method: str, url: str | URL, options: RequestOptions) -> Request:
-        """Return the request that would go out first, with cookies and credentials; send nothing.
-
-        A Digest has no credentials before it was asked for them. Raises as `request` does before
-        it connects.
-        """
-        first: list[Request] = []
-
-        async def send(request: Request) -> Response:
-            first.append(request)
-            return Response(204)
-
-        request = self._dressing.request(method, url, options)
-        await self._filtered(request, options, self._budget(options), send)
-        return first[0]
-
     async def open(
         self, method: str, url: str | URL, options: RequestOptions
     ) -> tuple[Incoming | Arrived, Response]:
