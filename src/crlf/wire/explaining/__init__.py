@@ -1,0 +1,1 @@
+"""What `crlf.wire.explain` is made of: elements, spans, heads, bodies, faults and their mending."""
