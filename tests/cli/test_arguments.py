@@ -48,7 +48,7 @@ def test_a_switch_may_have_an_opposite() -> None:
     [
         (["--nothing"], "there is no option --nothing"),
         (["--verb"], "there is no option --verb"),
-        (["-vx"], "there is no option -x"),
+        (["-vy"], "there is no option -y"),
         (["--verbose=yes"], "--verbose takes no value"),
         (["--output"], "--output needs FILE after it"),
         (["-vo"], "-o needs FILE after it"),

@@ -155,7 +155,7 @@ def test_values_come_from_files(crlf: CommandLine, site: str) -> None:
     (crlf.folder / "token").write_text("secret\n", encoding="utf-8")
     answer = echoed(crlf("post", f"{site}/echo", "X-Token:@token", "q==@token", "f=@token"))
     assert fields(answer, "x-token") == ["secret"]
-    assert answer["target"] == "/echo?q=secret%0A"
+    assert answer["target"] == "/echo?q=secret"
     assert answer["form"] == [["f", "secret\n"]]
 
 
@@ -228,10 +228,10 @@ get U -a 'a:b'
     a control character in the user name or password [RFC 7617 2]
 post U a:=x
     'a:=x' has no JSON after the :=; a text is written a=value
-post U a[b]:=1
-    'a[b]:=1': names with brackets mean nothing in JSON yet
-post U a:=1 --form
-    --form and JSON exclude each other; name=value is what a form has
+post U a:={} --form
+    'a:={}': a form has texts and numbers; --json sends the rest
+post U a=1 --form --json
+    --json and --form exclude each other: content has one form
 post U a:=1 b@c
     'b@c' is an upload, for which JSON has no place
 post U b@-
@@ -246,8 +246,8 @@ xyzzy
     there is no command xyzzy
 get U --verbos
     there is no option --verbos; did you mean --verbose?
-get U -x
-    there is no option -x; crlf get --help lists them
+get U -y
+    there is no option -y; crlf get --help lists them
 """  # noqa: E501
 LINES = [line.strip() for line in SLIPS.strip().splitlines()]
 

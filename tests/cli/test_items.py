@@ -109,10 +109,9 @@ def test_any_text_is_an_item_or_a_failure(text: str) -> None:
 def test_items_are_sorted_by_what_they_make() -> None:
     items = sort_items([parse_item(t) for t in ("A:1", "b=2", "c==3", "d:=4", "e@f", "B;", "g=5")])
     assert [item.name for item in items.fields] == ["A", "B"]
-    assert [item.name for item in items.texts] == ["b", "g"]
     assert [item.name for item in items.parameters] == ["c"]
-    assert [item.name for item in items.values] == ["d"]
-    assert [item.name for item in items.files] == ["e"]
+    assert [item.name for item in items.content] == ["b", "d", "e", "g"]
+    assert items.has_files
     assert items.body is None
 
 

@@ -39,6 +39,12 @@ class Option:
         self.key = key or self.names[-1].removeprefix("--")
         self.constant = constant
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that it takes, where its metavar lists them; () where any may be right."""
+        metavar = self.metavar
+        return tuple(metavar.split("|")) if "|" in metavar and metavar == metavar.lower() else ()
+
 
 HELP = Option("-h --help", "", "show this and stop", "Other")
 
@@ -51,6 +57,14 @@ class Arguments:
     def __init__(self, words: list[str], given: dict[str, list[str]]) -> None:
         self.words = words
         self._given = given
+
+    def with_words(self, words: list[str]) -> Arguments:
+        """Give the same options with other words."""
+        return Arguments(words, self._given)
+
+    def with_options(self, given: dict[str, list[str]]) -> Arguments:
+        """Give the same words with these options and no others."""
+        return Arguments(self.words, given)
 
     def has(self, key: str) -> bool:
         """Whether an option was given at all."""
@@ -74,8 +88,21 @@ class UnknownOption(Failure):
         self.name = name
 
 
+class UnknownValue(Failure):
+    """A value that an option does not take. value: as it was written. choices: what it takes."""
+
+    def __init__(self, name: str, value: str, choices: tuple[str, ...]) -> None:
+        listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        super().__init__(f"{name} takes {listed}, not {value!r}")
+        self.value = value
+        self.choices = choices
+
+
 def parse_arguments(argv: Sequence[str], options: Iterable[Option]) -> Arguments:
-    """Take a command line apart, without its command. Raises Failure, UnknownOption."""
+    """Take a command line apart, without its command.
+
+    Raises Failure, UnknownOption, UnknownValue.
+    """
     table = {name: option for option in options for name in option.names}
     words: list[str] = []
     given: dict[str, list[str]] = {}
@@ -87,7 +114,7 @@ def parse_arguments(argv: Sequence[str], options: Iterable[Option]) -> Arguments
             name, sign, value = word.partition("=")
             option = _known(table, name)
             if option.metavar:
-                value = value if sign else _next(rest, name, option)
+                value = _checked(value if sign else _next(rest, name, option), name, option)
             elif sign:
                 raise Failure(f"{name} takes no value")
             given.setdefault(option.key, []).append(value if option.metavar else option.constant)
@@ -107,7 +134,8 @@ def _parse_cluster(
         values = given.setdefault(option.key, [])
         if option.metavar:
             value = word[at + 1 :].removeprefix("=")
-            values.append(value or _next(rest, f"-{word[at]}", option))
+            name = f"-{word[at]}"
+            values.append(_checked(value or _next(rest, name, option), name, option))
             return
         values.append(option.constant)
 
@@ -123,4 +151,10 @@ def _next(rest: Iterator[str], name: str, option: Option) -> str:
     value = next(rest, None)
     if value is None:
         raise Failure(f"{name} needs {option.metavar} after it")
+    return value
+
+
+def _checked(value: str, name: str, option: Option) -> str:
+    if option.choices and value not in option.choices:
+        raise UnknownValue(name, value, option.choices)
     return value

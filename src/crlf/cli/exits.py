@@ -46,9 +46,13 @@ MEANINGS: dict[int, str] = {
 
 
 class Failure(Exception):
-    """A command cannot go on: one line for people, and the exit code."""
+    """A command cannot go on: one line for people, and the exit code.
 
-    def __init__(self, line: str, code: int = USAGE) -> None:
+    below: lines that are shown under it, as they are: what was typed, and a caret.
+    """
+
+    def __init__(self, line: str, code: int = USAGE, below: tuple[str, ...] = ()) -> None:
         super().__init__(line, code)
         self.line = line
         self.code = code
+        self.below = below

@@ -10,14 +10,24 @@ import sys
 from collections.abc import Callable, Sequence
 
 from crlf.cli import environment as environments
-from crlf.cli.arguments import Arguments, Option, UnknownOption, parse_arguments
+from crlf.cli.arguments import (
+    Arguments,
+    Option,
+    UnknownOption,
+    UnknownValue,
+    parse_arguments,
+)
 from crlf.cli.commands import COMMANDS, MAIN_OPTIONS, Command
 from crlf.cli.environment import Environment
 from crlf.cli.exits import INTERRUPTED, OK, PIPE_CLOSED, USAGE, Failure
-from crlf.cli.terminal import Style
+from crlf.cli.terminal import Style, harmless_line
 
 # Options that look at the exchange itself, and so need a network that is watched.
 WATCHED = ("verbose", "har", "write-out")
+# Commands that leave nothing that would have to be put in order, but threads perhaps.
+_LEFT_AT_ONCE = ("fetch", "download", "upload")
+# Commands that ask, for which a file of settings may say something.
+_ASKING = ("fetch", "explain", "download", "upload")
 Run = Callable[[Command, Arguments, Environment], int]
 
 
@@ -47,7 +57,9 @@ def _outcome(words: list[str], environment: Environment) -> tuple[int, bool]:
             code = _run_without(rest, environment)
         else:
             arguments = _parse(rest, command.options, f"crlf {command.name}")
-            is_done = command.module == "fetch" and not arguments.has("app")
+            arguments = _with_settings(command, arguments, environment)
+            command, arguments = _named_later(command, arguments, words)
+            is_done = command.module in _LEFT_AT_ONCE and not arguments.has("app")
             code = _run(command, arguments, environment)
         environment.stdout.flush()
     except KeyboardInterrupt as fault:
@@ -92,7 +104,7 @@ def _load(command: Command, arguments: Arguments) -> Run:
         from crlf.cli.exchanging import inside
 
         return inside.run
-    if any(arguments.has(key) for key in WATCHED):
+    if any(arguments.has(key) for key in WATCHED) or "t" in (arguments.last("print") or ""):
         from crlf.cli.exchanging import watched
 
         return watched.run
@@ -120,15 +132,50 @@ def _load_other(module: str) -> Run:
 
 
 def _find_command(words: list[str]) -> tuple[Command | None, list[str]]:
-    """Return the command and what follows it; a URL in its place means get. Raises Failure."""
+    """Return the command and what follows it. Raises Failure.
+
+    A URL in its place means get, and a word in capitals is a method: `crlf POST URL`.
+    """
     if not words or words[0] in ("-h", "--help", "-V", "--version", "help"):
         return None, words
     first = words[0]
     if first in COMMANDS:
         return COMMANDS[first], words[1:]
-    if first.startswith("-") or any(sign in first for sign in ":/.") or first == "localhost":
+    if first.startswith("-") or any(sign in first for sign in ":/.[") or first == "localhost":
         return COMMANDS["get"], words
+    if first.isascii() and first.isupper():
+        return _method_command(first, words)
     raise Failure(f"there is no command {first}{_meant(first, COMMANDS)}")
+
+
+def _method_command(method: str, words: list[str]) -> tuple[Command, list[str]]:
+    """Return the command of a method in capitals; what is almost one of ours is a slip."""
+    command = COMMANDS.get(method.lower())
+    if command is not None and command.method == method:
+        return command, words[1:]
+    from crlf.cli.suggestions import closest
+
+    meant = closest(method.lower(), COMMANDS, 0.75)
+    if meant is not None:
+        shown = meant.upper() if COMMANDS[meant].method == meant.upper() else meant
+        raise Failure(
+            f"there is no method {method}; did you mean {shown}? "
+            f"crlf request {method} sends it all the same"
+        )
+    return COMMANDS["request"], words
+
+
+def _named_later(
+    command: Command, arguments: Arguments, words: list[str]
+) -> tuple[Command, Arguments]:
+    """Find the method behind options that come first: `crlf -v POST URL`, `crlf -v post URL`."""
+    first = arguments.words[0] if arguments.words else ""
+    if words[0].startswith("-") and first.isascii() and (first in COMMANDS or first.isupper()):
+        found, rest = _find_command(arguments.words)
+        if found is not None and found.module == "fetch":
+            return found, arguments.with_words(rest)
+        raise Failure(f"options stand behind their command: crlf {first} {words[0]}")
+    return command, arguments
 
 
 def _run_without(words: list[str], environment: Environment) -> int:
@@ -157,6 +204,22 @@ def _parse(words: list[str], options: tuple[Option, ...], whose: str) -> Argumen
         names = [name for option in options for name in option.names if name.startswith("--")]
         hint = _meant(fault.name, names) or f"; {whose} --help lists them"
         raise Failure(f"{fault.line}{hint}") from None
+    except UnknownValue as fault:
+        raise Failure(f"{fault.line}{_meant(fault.value, fault.choices)}") from None
+
+
+def _with_settings(
+    command: Command, arguments: Arguments, environment: Environment
+) -> Arguments:
+    """Add what the user's file of settings says, if there is one. Raises Failure."""
+    if command.module not in _ASKING or arguments.has("help"):
+        return arguments
+    path = environment.settings_file()
+    if not path:
+        return arguments
+    from crlf.cli.asking.settings import with_settings
+
+    return with_settings(arguments, command, path, environment)
 
 
 def _check_words(command: Command, arguments: Arguments) -> None:
@@ -189,10 +252,26 @@ def _explain(fault: Exception, environment: Environment) -> int:
 
     line, code = outcome_of(fault)
     environment.complain(line)
+    if isinstance(fault, Failure) and fault.below:
+        environment.tell("".join(f"  {harmless_line(shown)}\n" for shown in fault.below))
     return code
 
 
 def _ask(prompt: str) -> str:
+    """Ask for a password on a terminal, unseen. Raises Failure where there is none."""
     from getpass import getpass
 
+    if not _has_terminal():
+        raise Failure("a password has to be asked for, and there is no terminal to ask on")
     return getpass(prompt)
+
+
+def _has_terminal() -> bool:
+    """Whether somebody can be asked, so that getpass reads from nothing that others write."""
+    if os.name == "nt":
+        return sys.stdin is not None and sys.stdin.isatty()
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

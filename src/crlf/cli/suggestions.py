@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def closest(name: str, names: Iterable[str]) -> str | None:
-    """Return the name most like another one, or None when none is like it."""
-    found = get_close_matches(name, list(names), 1, 0.6)
+def closest(name: str, names: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the name most like another one, or None when none is like it.
+
+    likeness: how much of both is the same at least, from 0 to 1.
+    """
+    found = get_close_matches(name, list(names), 1, likeness)
     return found[0] if found else None

@@ -32,7 +32,7 @@ from crlf.rules.filters import Filter
 from crlf.rules.ledger import PoolLimits
 from crlf.rules.redirects import MAX_REDIRECTS
 from crlf.rules.retries import Retry
-from crlf.rules.tracing import Trace
+from crlf.rules.tracing import Step, Trace
 from crlf.values import frozen
 from crlf.wire.limits import CLIENT_LIMITS, Limits
 
@@ -41,7 +41,7 @@ HeaderInput = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
 AddedHeaders = Headers | Mapping[str, str | None] | Iterable[tuple[str, str | None]]
 Content = bytes | str | BinaryIO | Iterable[bytes] | AsyncIterable[bytes]
 FileInput = (
-    str | bytes | PathLike[str] | BinaryIO | tuple[str, bytes | BinaryIO]
+    str | bytes | PathLike[str] | BinaryIO | tuple[str | None, bytes | BinaryIO]
     | tuple[str, bytes | BinaryIO, str]
 )  # fmt: skip
 Files = Mapping[str, FileInput] | Iterable[tuple[str, FileInput]]
@@ -73,6 +73,13 @@ class HostStore(Protocol):
     def keeping(self, now: Callable[[], float], *, learns: bool = True) -> Filter: ...
 
 
+class Recording(Protocol):
+    """What keeps the exchanges of a client: a Recorder, a HarFile."""
+
+    def watch(self, network: Network) -> Network: ...
+    def step(self, step: Step) -> object: ...
+
+
 class Application(Protocol):
     """What can be talked to in memory: an App, or whatever gives a Send in the same way."""
 
@@ -98,7 +105,8 @@ class RequestOptions(TypedDict, total=False):
     """What every verb takes beside the URL.
 
     params: appended to the URL's query. data: a form, sent urlencoded, or multipart when there
-    are files. files: name to path, open file, bytes, or (filename, content[, type]).
+    are files. files: name to path, open file, bytes, or (filename, content[, type]); (None, bytes)
+    is a field among them, where their order matters.
     json: anything json.dumps takes. content: the body as it is. headers, cookies: added to the
     client's own; a header of None takes one away. auth: (user, password) for Basic, or Basic,
     Bearer, Digest, or a filter; None for no authentication. timeout: a Timeout, seconds in all,
@@ -151,6 +159,7 @@ class ClientOptions(TypedDict, total=False):
     hsts: HostStore | None  # an Hsts: who once said so is asked over https alone
     filters: Sequence[Filter]  # run around every request, the first outermost
     trace: Trace | None  # told of every step
+    record: Recording | None  # a HarFile or a Recorder: keeps every exchange, byte for byte
 
     # -- the way there
 
@@ -191,6 +200,7 @@ class ClientSettings:
     policy: Policy | None = None
     expect_continue: int | None = EXPECT_FROM
     trace: Trace | None = None
+    record: Recording | None = None
 
     def __repr__(self) -> str:
         """Say whose settings these are; auth and headers have secrets in them."""

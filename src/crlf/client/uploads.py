@@ -18,9 +18,14 @@ from crlf.wire.multipart import build_part_head, closing, new_boundary, opening
 Piece = bytes | tuple[int | None, Callable[[], Body]]
 
 
-def build_multipart(fields: list[tuple[str, str]], files: Files) -> tuple[JoinedBody, str]:
-    """Return the body of a form with files, and its media type. Raises OSError, Malformed."""
-    boundary = new_boundary()
+def build_multipart(
+    fields: list[tuple[str, str]], files: Files, boundary: str | None = None
+) -> tuple[JoinedBody, str]:
+    """Return the body of a form with files, and its media type. Raises OSError, Malformed.
+
+    boundary: None for one that nobody can have put into a part.
+    """
+    boundary = boundary or new_boundary()
     parts = JoinedBody(_multipart(boundary, fields, files))
     return parts, f"multipart/form-data; boundary={boundary}"
 
@@ -37,15 +42,17 @@ def _multipart(boundary: str, fields: list[tuple[str, str]], files: Files) -> It
     yield closing(boundary)
 
 
-def _file(file: FileInput) -> tuple[str, str, Piece]:
-    """Return (filename, media type, content) of one file as users write it."""
+def _file(file: FileInput) -> tuple[str | None, str | None, Piece]:
+    """Return (filename, media type, content) as users write it; a field has only the last."""
     if isinstance(file, (str, os.PathLike)):
         filename, size, opener = file_part(file)
         return filename, media_type_of(filename), (size, opener)
     if isinstance(file, tuple):
-        filename, content = file[0], file[1]
-        kind = file[2] if len(file) == 3 else media_type_of(filename)
-        return filename, kind, _piece(content)
+        given, content = file[0], file[1]
+        if given is None:
+            return None, None, _piece(content)
+        kind = file[2] if len(file) == 3 else media_type_of(given)
+        return given, kind, _piece(content)
     named = getattr(file, "name", None)
     filename = os.path.basename(named) if isinstance(named, str) else "file"
     return filename, media_type_of(filename), _piece(file)

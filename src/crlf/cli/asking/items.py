@@ -28,19 +28,20 @@ class Item(NamedTuple):
 
 
 class Items(NamedTuple):
-    """The items of one request, sorted, each kind in its order. A field's None takes it away."""
+    """The items of one request, sorted, each sort in its order.
+
+    content: fields of a form or of a JSON object, and uploads. body: a file as the whole content.
+    """
 
     fields: list[Item]
     parameters: list[Item]
-    texts: list[Item]
-    values: list[Item]  # JSON
-    files: list[Item]
+    content: list[Item]
     body: Item | None  # @file
 
     @property
-    def content(self) -> list[Item]:
-        """Those that make up the request's content."""
-        return [*self.texts, *self.values, *self.files, *([self.body] if self.body else [])]
+    def has_files(self) -> bool:
+        """Whether there are uploads."""
+        return any(item.kind == "@" for item in self.content)
 
 
 def parse_item(text: str) -> Item:
@@ -48,7 +49,10 @@ def parse_item(text: str) -> Item:
     at = 0
     name: list[str] = []
     while at < len(text):
-        if is_escaped(text, at):
+        if text[at] == "\\" and at + 1 < len(text):
+            # Any two go together, as in HTTPie: in `a\\=b` it is no separator that is escaped.
+            if text[at + 1] not in _SPECIAL:
+                name.append("\\")
             at += 1
         elif text[at] in _SPECIAL:
             separator = next((one for one in SEPARATORS if text.startswith(one, at)), "")
@@ -64,18 +68,16 @@ def parse_item(text: str) -> Item:
     )
 
 
-def is_escaped(text: str, at: int) -> bool:
-    """Whether a backslash stands here that takes the next character's meaning away."""
-    return text[at] == "\\" and at + 1 < len(text) and text[at + 1] in _SPECIAL
-
-
 def unescaped(text: str) -> str:
     """Leave out the backslashes before separators' characters, as HTTPie does in values too."""
     if "\\" not in text:
         return text
     kept, at = [], 0
     while at < len(text):
-        at += is_escaped(text, at)
+        if text[at] == "\\" and at + 1 < len(text):
+            if text[at + 1] not in _SPECIAL:
+                kept.append("\\")
+            at += 1
         kept.append(text[at])
         at += 1
     return "".join(kept)
@@ -97,27 +99,23 @@ def _item(separator: str, name: str, value: str, text: str) -> Item:
 
 def sort_items(items: list[Item]) -> Items:
     """Sort items by what they make of a request. Raises Failure when they contradict."""
-    sorted_items = Items([], [], [], [], [], None)
-    bodies = []
+    fields: list[Item] = []
+    parameters: list[Item] = []
+    content: list[Item] = []
+    bodies: list[Item] = []
     for item in items:
         if item.kind in (":", ";"):
-            sorted_items.fields.append(item)
+            fields.append(item)
         elif item.kind == "==":
-            sorted_items.parameters.append(item)
-        elif item.kind == "=":
-            sorted_items.texts.append(item)
-        elif item.kind == ":=":
-            sorted_items.values.append(item)
-        elif item.name:
-            sorted_items.files.append(item)
-        else:
+            parameters.append(item)
+        elif item.kind == "@" and not item.name:
             bodies.append(item)
-    if not bodies:
-        return sorted_items
-    both = [*bodies[1:], *sorted_items.content]
-    if both:
+        else:
+            content.append(item)
+    both = [*bodies[1:], *content]
+    if bodies and both:
         raise Failure(f"{bodies[0].text!r} is the whole content, so {both[0].text!r} has no place")
-    return sorted_items._replace(body=bodies[0])
+    return Items(fields, parameters, content, bodies[0] if bodies else None)
 
 
 def split_file(value: str) -> tuple[str, str | None]:
