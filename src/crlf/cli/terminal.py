@@ -89,6 +89,11 @@ class Style:
         codes = ";".join([_COLOURS[style] for style in styles])
         return f"\x1b[{codes}m{text}\x1b[0m"
 
+    def marks(self, *styles: str) -> tuple[str, str]:
+        """Return what is written before and after something in a colour."""
+        start, _, end = self.paint("\0", *styles).partition("\0")
+        return start, end
+
     def status(self, code: int) -> str:
         """Name the style of a status code."""
         return "good" if code < 300 else "odd" if code < 400 else "bad"

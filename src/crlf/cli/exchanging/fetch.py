@@ -1,20 +1,21 @@
 """`crlf get` and its sisters: one exchange, from the command line to the exit code.
 
 The content of a good answer goes where it is wanted, piece by piece. A file that was named with
--o is only ever replaced by what was asked for: an answer of 4xx or 5xx leaves it as it was.
+-o is only ever replaced by what was asked for: an answer of 4xx or 5xx leaves it as it was. What
+shows more than content is loaded when it is asked for, or when somebody reads on a terminal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.asking.request import read_request
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
-from crlf.cli.exits import BROKE, OK, REDIRECTED, REFUSED
-from crlf.cli.showing.output import FileOutput, Output, StreamOutput, TerminalOutput, count
-from crlf.cli.terminal import Style, harmless_line
+from crlf.cli.exits import BROKE, OK, OTHER, REDIRECTED, REFUSED, Failure
+from crlf.cli.showing.output import FileOutput, Output, StreamOutput
 from crlf.client.options import ClientOptions
 from crlf.client.plain import PlainClient
 from crlf.client.streamed import StreamedResponse
@@ -24,6 +25,18 @@ from crlf.rules.tracing import Trace
 
 # Which codings there are beside these is a question of packages, 2 ms that no page is worth.
 _STANDING = {"accept-encoding": "gzip, deflate"}
+
+
+class Printer(Protocol):
+    """What shows more than content: showing/printing.py, which few need."""
+
+    def watch(
+        self, network: Network | None, trace: Trace | None
+    ) -> tuple[Network | None, Trace | None]: ...
+    def begin(self, response: StreamedResponse) -> None: ...
+    def output(self, response: StreamedResponse) -> Output | None: ...
+    def selected(self, sink: Output) -> Output: ...
+    def end(self, response: StreamedResponse) -> None: ...
 
 
 def run(
@@ -40,25 +53,34 @@ def run(
     network: another one than the machine's. is_shown: the whole exchange is being shown to who
     would read standard output. trace: told of every step. Raises Failure, CrlfError, OSError.
     """
+    environment.is_silent = len(arguments.every("quiet")) > 1
     asked = read_request(command, arguments, environment)
     # A session is opened and applied to what is asked here, and kept after the exchange below.
-    if trace is not None:
-        asked.options["trace"] = trace
-    target = arguments.last("output")
-    options: ClientOptions = {**asked.client, "network": network, "headers": _STANDING}
     try:
+        parts = _parts(arguments, environment, asked.method, is_shown)
+        printer = _printer(parts, arguments, environment)
+        if printer is not None:
+            network, trace = printer.watch(network, trace)
+        if trace is not None:
+            asked.options["trace"] = trace
+        client_options: ClientOptions = {"headers": _STANDING, **asked.client}
+        if network is not None:
+            client_options["network"] = network
         with (
-            PlainClient(**options) as client,
+            PlainClient(**client_options) as client,
             client.stream(asked.method, asked.url, **asked.options) as response,
         ):
-            is_silent = is_shown and target is None
-            if asked.method == "HEAD" and not is_silent:
-                _show_head(response, environment)
-            output = None if is_silent else _choose_output(response, target, environment)
-            _receive(response.iter_bytes(), output)
-            if not is_silent:
-                _remark(response, target, output, environment)
-            return code_of(response.status_code)
+            output = _begin(response, parts, printer, arguments, environment)
+            is_watched = is_shown or trace is not None or arguments.has("verbose")
+            # For a head alone nobody waits for what comes after it.
+            if is_watched or output is not None or not parts or parts.strip("HBh"):
+                _receive(response, output, environment, may_stop=not is_watched)
+            if printer is not None:
+                printer.end(response)
+            if not is_shown or arguments.has("output"):
+                _remark(response, arguments, output, environment, "h" in parts)
+            is_ignored = arguments.has("ignore-status")
+            return OK if is_ignored else code_of(response.status_code)
     finally:
         asked.close()
 
@@ -70,25 +92,81 @@ def code_of(status_code: int) -> int:
     return REDIRECTED if status_code < 400 else REFUSED if status_code < 500 else BROKE
 
 
-def _choose_output(
-    response: StreamedResponse, target: str | None, environment: Environment
+def _parts(arguments: Arguments, environment: Environment, method: str, is_shown: bool) -> str:
+    """Return which parts of the exchange are shown, as the letters of --print."""
+    said, target = arguments.last("print"), arguments.last("output")
+    if arguments.has("quiet"):
+        return ""
+    if said is not None:
+        return said
+    if is_shown and target is None and not arguments.has("select"):
+        return ""
+    if method == "HEAD":
+        return "h"
+    if target is not None:
+        return "b" if target == "-" else ""
+    return "hb" if environment.stdout_is_terminal and not arguments.has("select") else "b"
+
+
+def _printer(parts: str, arguments: Arguments, environment: Environment) -> Printer | None:
+    """Load what shows parts; None where the content goes out as it is. Raises Failure."""
+    is_plain = parts in ("", "b") and not (arguments.has("select") or arguments.has("pretty"))
+    if is_plain and not (parts and environment.stdout_is_terminal):
+        return None
+    from crlf.cli.showing import printing  # what a pipe gets by itself needs none of it
+
+    return printing.Printer(parts, arguments, environment)
+
+
+def _begin(
+    response: StreamedResponse,
+    parts: str,
+    printer: Printer | None,
+    arguments: Arguments,
+    environment: Environment,
 ) -> Output | None:
-    """Return where the content goes; None when it goes nowhere. Raises Failure."""
-    if target is not None and target != "-":
-        if response.status_code >= 400:
-            return None
-        return FileOutput(environment.path(target), target)
-    if target is None and environment.stdout_is_terminal:
-        return TerminalOutput(environment.show, response.headers)
-    return StreamOutput(environment.stdout)
+    """Show what stands before the content; return where that goes, None for nowhere."""
+    if printer is not None:
+        printer.begin(response)
+    target = arguments.last("output")
+    output: Output | None = None
+    if target is None and printer is not None:
+        return printer.output(response)
+    if target in (None, "-"):
+        output = StreamOutput(environment.stdout) if "b" in parts else None
+    elif response.status_code < 400:
+        output = FileOutput(environment.path(str(target)), str(target))
+    return output if printer is None or output is None else printer.selected(output)
 
 
-def _receive(pieces: Iterable[bytes], output: Output | None) -> None:
-    """Hand the content to an output; a failure is given a note of what became of the rest."""
+def _receive(
+    response: StreamedResponse,
+    output: Output | None,
+    environment: Environment,
+    *,
+    may_stop: bool,
+) -> None:
+    """Hand the content to an output.
+
+    may_stop: leave the rest when the output has no more use for it. Of an error's content
+    nothing may be there to select: that does not hide the error.
+    """
+    try:
+        _hand_over(response.iter_bytes(), output, may_stop)
+    except Failure as fault:
+        if fault.code != OTHER or response.status_code < 400:
+            raise
+        environment.complain(fault.line)
+
+
+def _hand_over(pieces: Iterable[bytes], output: Output | None, may_stop: bool) -> None:
+    """Hand pieces to an output; a failure is given a note of what became of the rest."""
     try:
         for piece in pieces:
             if output is not None:
                 output.write(piece)
+                if output.is_full and may_stop:
+                    break
         if output is not None:
             output.finish()
     except BaseException as fault:
@@ -98,35 +176,22 @@ def _receive(pieces: Iterable[bytes], output: Output | None) -> None:
         raise
 
 
-def _show_head(response: StreamedResponse, environment: Environment) -> None:
-    """Show the answer to HEAD, which is all head."""
-    is_terminal = environment.stdout_is_terminal
-    style = Style(environment.wants_colour(is_terminal))
-    shown = harmless_line if is_terminal else str
-    status = shown(f"{response.status_code} {response.reason}".rstrip(" "))
-    colour = style.status(response.status_code)
-    lines = [f"HTTP/{response.version} {style.paint(status, 'strong', colour)}"]
-    for name, value in response.headers.fields:
-        lines.append(f"{style.paint(name, 'name')}: {shown(value)}")
-    environment.show("\n".join(lines) + "\n")
-
-
 def _remark(
-    response: StreamedResponse, target: str | None, output: Output | None, environment: Environment
+    response: StreamedResponse,
+    arguments: Arguments,
+    output: Output | None,
+    environment: Environment,
+    is_status_shown: bool,
 ) -> None:
-    """Say on standard error what the content alone does not."""
-    code = response.status_code
+    """Say on standard error what the status means, to who has not read it on the same screen."""
+    code, target = response.status_code, arguments.last("output")
+    is_read = is_status_shown and environment.stdout_is_terminal and environment.stderr_is_terminal
     status = f"{code} {response.reason or reason_of(code)}".rstrip(" ")
-    if code >= 400:
-        left = "" if output is not None or target is None else f"; {target} is left as it was"
-        environment.complain(f"{status}{left}")
-    elif code >= 300 and code != 304:
+    if code >= 400 and not arguments.has("ignore-status"):
+        is_left = output is None and target is not None and target != "-"
+        if is_left or not is_read:
+            environment.complain(f"{status}{f'; {target} is left as it was' if is_left else ''}")
+    elif 300 <= code < 400 and code != 304 and not arguments.has("ignore-status"):
         where = response.headers.get("location", "")
-        hint = f", to {where}; --follow goes there" if where else ""
-        environment.complain(f"{status}{hint}")
-    if isinstance(output, TerminalOutput) and output.binary:
-        kind = response.headers.get("content-type", "").partition(";")[0] or "no type"
-        environment.complain(
-            f"{count(output.binary)} of {kind} are nothing for a terminal; "
-            "-o FILE saves them, -o - sends them all the same"
-        )
+        if where or not is_read:
+            environment.complain(f"{status}{f', to {where}; --follow goes there' if where else ''}")

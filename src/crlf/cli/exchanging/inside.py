@@ -5,15 +5,13 @@ from __future__ import annotations
 from crlf.cli.arguments import Arguments
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
-from crlf.cli.exchanging import fetch, watched
+from crlf.cli.exchanging import watched
 from crlf.cli.loading import load_application
 from crlf.client.inside import memory_network
 
 
 def run(command: Command, arguments: Arguments, environment: Environment) -> int:
-    """Do what fetch.run does, on a network on which every address is the application."""
+    """Do what watched.run does, on a network on which every address is the application."""
     app = load_application(arguments.last("app") or "", environment)
     network = memory_network(app)
-    if arguments.has("verbose"):
-        return watched.run(command, arguments, environment, network)
-    return fetch.run(command, arguments, environment, network)
+    return watched.run(command, arguments, environment, network)

@@ -1,8 +1,8 @@
-"""Where the content goes: as it is into a pipe or a file, as text onto a terminal.
+"""Where the content goes: as it is into a pipe or a file. (For a terminal see formatting.py.)
 
 A file is written as FILE.part beside it and renamed when it is whole; what has arrived before a
-failure stays in the part. A terminal gets text, harmless, and never binary content. Its law:
-whatever its length, no more than a piece of the content is in memory.
+failure stays in the part. Its law: whatever its length, no more than a piece of the content is
+in memory.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO, Protocol
 
 from crlf.cli.exits import NO_OUTPUT, Failure
-from crlf.cli.terminal import TerminalText, is_text
-from crlf.message.content import charset_of, encoding_of
+from crlf.message.content import charset_of
 from crlf.message.headers import Headers
 
 _TEXTS = ("json", "xml", "javascript", "x-www-form-urlencoded")  # how types of texts end
@@ -24,6 +22,10 @@ _TEXTS = ("json", "xml", "javascript", "x-www-form-urlencoded")  # how types of 
 
 class Output(Protocol):
     """Takes content, piece by piece."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more of it is of no use."""
 
     def write(self, piece: bytes) -> None:
         """Take a piece."""
@@ -37,6 +39,8 @@ class Output(Protocol):
 
 class StreamOutput:
     """Content into an open stream, as it is: a pipe, or standard output sent to a file."""
+
+    is_full = False
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -54,38 +58,10 @@ class StreamOutput:
         return ""
 
 
-class TerminalOutput:
-    """Content onto a terminal, as text; of other content only its size is told."""
-
-    def __init__(self, show: Callable[[str], None], headers: Headers) -> None:
-        self._show = show
-        self._headers = headers
-        self._text: TerminalText | None = None
-        self.binary = 0  # bytes that were not shown
-
-    def write(self, piece: bytes) -> None:
-        if not self.binary and self._text is None:
-            encoding = encoding_of(self._headers, piece)
-            if is_text(piece, encoding, is_declared=says_text(self._headers)):
-                self._text = TerminalText(encoding)
-        if self._text is not None:
-            self._show(self._text.feed(piece))
-        else:
-            self.binary += len(piece)
-
-    def finish(self) -> None:
-        self.abandon()
-
-    def abandon(self) -> str:
-        if self._text is not None:
-            self._show(self._text.feed(b"", is_last=True))
-            if not self._text.ends_line:
-                self._show("\n")  # so that the prompt stands on a line of its own
-        return ""
-
-
 class FileOutput:
     """Content into a file: whole under its name, or in part under its name and `.part`."""
+
+    is_full = False
 
     def __init__(self, path: str, shown: str) -> None:
         """path: where; shown: what to call it. Raises Failure when it cannot be written there."""

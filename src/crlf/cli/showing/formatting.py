@@ -1,0 +1,349 @@
+"""Content onto a terminal: as text, formatted and coloured by its type; of other content a note.
+
+Content is text first, made harmless, and formatted then, so that no formatter can let anything
+through. What has to be whole to be formatted is held back: up to 1 MiB, and no longer than a
+moment; whatever is more, or slower, is shown as it comes. Its law: a stream without an end is
+shown piece by piece in constant memory, each character looked at a fixed number of times.
+"""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from crlf.cli.environment import Environment
+from crlf.cli.exits import Failure
+from crlf.cli.showing.images import image_size
+from crlf.cli.showing.jsontext import JsonShape
+from crlf.cli.showing.markup import MarkupShape, indent_xml
+from crlf.cli.showing.output import Output, count, says_text
+from crlf.cli.terminal import Style, TerminalText, harmless_line, is_text
+from crlf.message.content import declared_encoding, encoding_of
+from crlf.message.headers import Headers
+
+MOST = 1024 * 1024  # characters that are held back to be formatted whole; more come as they are
+PATIENCE = 0.3  # seconds that they are held back while more comes
+LONGEST_LINE = 64 * 1024  # characters of a line that are held back
+_JSON_LINES = frozenset({"ndjson", "x-ndjson", "jsonl", "x-jsonlines", "jsonlines", "stream+json"})
+
+
+class Pretty(NamedTuple):
+    """How content is shown: formats, white space made anew; colours; else it is as it comes."""
+
+    formats: bool
+    colours: bool
+
+
+def read_pretty(said: str | None, environment: Environment) -> Pretty:
+    """Read --pretty; its default is all on a terminal, and none elsewhere. Raises Failure."""
+    is_terminal = environment.stdout_is_terminal
+    if said is None:
+        return Pretty(is_terminal, is_terminal and environment.wants_colour(is_terminal))
+    if said not in ("all", "format", "colors", "colours", "none"):
+        raise Failure(f"--pretty is all, format, colors or none, not {said!r}")
+    return Pretty(said in ("all", "format"), said in ("all", "colors", "colours"))
+
+
+class Shape(Protocol):
+    """Takes text piece by piece, and gives it back as it is to be seen."""
+
+    def feed(self, text: str) -> str: ...
+    def finish(self) -> str: ...
+
+
+class AsItIs:
+    """The shape of what has none."""
+
+    def feed(self, text: str) -> str:
+        """Return the text."""
+        return text
+
+    def finish(self) -> str:
+        """Return nothing."""
+        return ""
+
+
+class HeldJson:
+    """JSON, each value of it shown when it is whole: formatted if it is JSON, else as it came."""
+
+    def __init__(self, shape: JsonShape, now: Callable[[], float] = time.monotonic) -> None:
+        self._shape = shape
+        self._now = now
+        self._came: list[str] = []
+        self._shaped: list[str] = []
+        self._size = 0
+        self._since = 0.0
+        self._is_flowing = False  # nothing is held back any more
+        self._is_plain = False  # nor formatted
+
+    def feed(self, text: str) -> str:
+        """Return what of the text can be shown now."""
+        if self._is_plain:
+            return text
+        if not self._came:
+            self._since = self._now()
+        shaped = self._shape.feed(text)
+        if self._is_flowing:
+            return shaped
+        self._came.append(text)
+        self._shaped.append(shaped)
+        self._size += len(text)
+        if self._shape.is_broken or self._size > MOST:
+            self._is_plain = True
+            return self._taken(self._came)
+        self._is_flowing = self._now() - self._since > PATIENCE
+        if self._is_flowing or self._shape.is_between:
+            return self._taken(self._shaped)
+        return ""
+
+    def finish(self) -> str:
+        """Return what was held back."""
+        if self._is_plain:
+            return ""
+        self._shaped.append(self._shape.finish())
+        return self._taken(self._came if self._shape.is_broken and self._came else self._shaped)
+
+    def _taken(self, pieces: list[str]) -> str:
+        text = "".join(pieces)
+        self._came.clear()
+        self._shaped.clear()
+        self._size = 0
+        return text
+
+
+class HeldXml:
+    """XML, shown indented when all of it is here, coloured alone when it takes long."""
+
+    def __init__(self, colours: MarkupShape, now: Callable[[], float] = time.monotonic) -> None:
+        self._colours = colours
+        self._now = now
+        self._held: list[str] | None = []
+        self._size = 0
+        self._since = 0.0
+
+    def feed(self, text: str) -> str:
+        """Return what of the text can be shown now."""
+        if self._held is None:
+            return self._colours.feed(text)
+        if not self._held:
+            self._since = self._now()
+        self._held.append(text)
+        self._size += len(text)
+        if self._size <= MOST and self._now() - self._since <= PATIENCE:
+            return ""
+        whole = "".join(self._held)
+        self._held = None
+        return self._colours.feed(whole)
+
+    def finish(self) -> str:
+        """Return what was held back."""
+        if self._held is None:
+            return self._colours.finish()
+        whole = "".join(self._held)
+        shaped = indent_xml(whole)
+        return self._colours.feed(whole if shaped is None else shaped) + self._colours.finish()
+
+
+class Lines:
+    """Text in lines, each shown by itself when it is whole, if it is not too long."""
+
+    def __init__(self, paint: Callable[[str], str]) -> None:
+        self._paint = paint
+        self._held: list[str] = []
+        self._size = 0
+        self._is_long = False  # this line is being shown as it comes
+
+    def feed(self, text: str) -> str:
+        """Return what of the text can be shown now."""
+        out = []
+        *lines, rest = text.split("\n")
+        for line in lines:
+            out.append(self._line(line))
+            out.append("\n")
+        if self._is_long:
+            out.append(rest)
+        elif rest:
+            self._held.append(rest)
+            self._size += len(rest)
+            if self._size > LONGEST_LINE:
+                out.append(self._taken())
+                self._is_long = True
+        return "".join(out)
+
+    def finish(self) -> str:
+        """Return what was held back."""
+        return self._line("") if self._held else ""
+
+    def _line(self, end: str) -> str:
+        if self._is_long:
+            self._is_long = False
+            return end
+        return self._paint(self._taken() + end)
+
+    def _taken(self) -> str:
+        text = "".join(self._held)
+        self._held.clear()
+        self._size = 0
+        return text
+
+
+class Pairs:
+    """A form's pairs, each on a line of its own, as they came."""
+
+    def __init__(self, style: Style) -> None:
+        self._lines = Lines(self._pair)
+        self._paint = style.paint
+
+    def feed(self, text: str) -> str:
+        """Return what of the text can be shown now."""
+        return self._lines.feed(text.replace("&", "\n"))
+
+    def finish(self) -> str:
+        """Return what was held back."""
+        return self._lines.finish()
+
+    def _pair(self, text: str) -> str:
+        name, sign, value = text.partition("=")
+        return f"{self._paint(name, 'name')}{sign}{self._paint(value, 'text')}"
+
+
+def shape_of(headers: Headers, start: str, pretty: Pretty) -> Shape:
+    """Choose how text is shown. start: its first piece."""
+    if not any(pretty):
+        return AsItIs()
+    style = Style(pretty.colours)
+    kind = essence_of(headers)
+    name = kind.partition("/")[2]
+    if kind == "application/x-www-form-urlencoded" and pretty.formats:
+        return Pairs(style)
+    if name in _JSON_LINES and pretty.colours:
+        return Lines(lambda line: _json_line(line, style))
+    if kind == "text/event-stream" and pretty.colours:
+        return Lines(lambda line: _event_line(line, style))
+    if name == "json" or name.endswith("+json") or (not kind and start[:1] in ("{", "[")):
+        shape = JsonShape(style, indents=pretty.formats)
+        return HeldJson(shape) if pretty.formats else shape
+    is_html = name in ("html", "xhtml+xml")
+    if is_html or name == "xml" or name.endswith("+xml"):
+        colours = MarkupShape(style, is_html=is_html)
+        return HeldXml(colours) if pretty.formats and not is_html else colours
+    return AsItIs()
+
+
+def _json_line(line: str, style: Style) -> str:
+    shape = JsonShape(style, indents=False)
+    shaped = shape.feed(line) + shape.finish()
+    return line if shape.is_broken else shaped
+
+
+def _event_line(line: str, style: Style) -> str:
+    """Colour a line of an event stream (HTML 9.2.5): a field, or a comment after a colon."""
+    name, colon, value = line.partition(":")
+    if not name:
+        return style.paint(line, "faint")
+    if value.lstrip(" ")[:1] in ("{", "["):
+        value = _json_line(value, style)
+    return f"{style.paint(name, 'name')}{colon}{value}"
+
+
+def essence_of(headers: Headers) -> str:
+    """Return what Content-Type says, without parameters, in lower case; "" when nothing."""
+    return headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
+
+
+# --- an output -----------------------------------------------------------------------------------
+
+
+class TerminalOutput:
+    """Content for people, on a terminal.
+
+    is_full: no more is of any use. plain: where content goes that is no text, when it may go
+    somewhere; None on a terminal, which gets a note in its place.
+    """
+
+    def __init__(
+        self,
+        show: Callable[[str], None],
+        headers: Headers,
+        pretty: Pretty,
+        plain: Output | None = None,
+    ) -> None:
+        self._show = show
+        self._headers = headers
+        self._pretty = pretty
+        self._plain = plain
+        self._text: TerminalText | None = None
+        self._shape: Shape = AsItIs()
+        self._ends_line = True
+        self._is_binary = False
+        self.is_full = False
+
+    def write(self, piece: bytes) -> None:
+        """Show a piece."""
+        if self._text is None and not self._is_binary:
+            encoding = _encoding(self._headers, piece)
+            self._is_binary = not is_text(piece, encoding, is_declared=says_text(self._headers))
+            if not self._is_binary:
+                self._text = TerminalText(encoding)
+                start = piece[:8].decode("latin-1").lstrip(" \t\r\n")
+                self._shape = shape_of(self._headers, start, self._pretty)
+            elif self._plain is None:
+                self._note(piece)
+        if self._text is not None:
+            self._put(self._shape.feed(self._text.feed(piece)))
+        elif self._plain is not None:
+            self._plain.write(piece)
+
+    def finish(self) -> None:
+        """Show what was held back, and end its line."""
+        if self._is_binary and self._plain is not None:
+            self._plain.finish()
+        else:
+            self.abandon()
+
+    def abandon(self) -> str:
+        """Show what was held back, and end its line."""
+        if self._text is not None:
+            self._put(self._shape.feed(self._text.feed(b"", is_last=True)) + self._shape.finish())
+            if not self._ends_line:
+                self._show("\n")  # so that the prompt stands on a line of its own
+        elif self._is_binary and self._plain is not None:
+            return self._plain.abandon()
+        return ""
+
+    def _put(self, text: str) -> None:
+        if text:
+            self._show(text)
+            self._ends_line = text.endswith("\n")
+
+    def _note(self, piece: bytes) -> None:
+        """Say what would be there."""
+        kind = essence_of(self._headers) or "content of no type"
+        about = [harmless_line(kind)]
+        size = self._headers.get("content-length", "")
+        if size.isascii() and size.isdigit() and len(size) < 16:
+            about.append(count(int(size)))
+        coding = self._headers.get("content-encoding", "")
+        if coding and len(about) > 1:
+            about[-1] += f" as {harmless_line(coding)}"
+        pixels = image_size(piece)
+        if pixels is not None:
+            about.append(f"{pixels[0]} x {pixels[1]} pixels")
+        style = Style(self._pretty.colours)
+        note = f"[{', '.join(about)}: not for a terminal; -o FILE saves it]"
+        self._put(style.paint(note, "odd") + "\n")
+        self.is_full = True
+
+
+def _encoding(headers: Headers, piece: bytes) -> str:
+    """Decide what text is in, by its first piece, which may end within a character."""
+    declared = declared_encoding(headers, piece)
+    if declared is not None:
+        return declared
+    try:
+        codecs.getincrementaldecoder("utf-8")("strict").decode(piece)
+    except UnicodeDecodeError:
+        return encoding_of(headers, piece)
+    return "utf-8"
