@@ -49,6 +49,7 @@ LATE_OWN = {
     ("server/files/foldersite.py", "crlf.server.files.uploading"): "few folders take files",
     ("server/hosting.py", "crlf.server.gateways.asgi"): "few servers host both",
     ("server/hosting.py", "crlf.server.gateways.wsgi"): "the same",
+    ("cli/commands.py", "crlf.cli.transferring.options"): "few commands move files",
     ("cli/commands.py", "crlf.cli.serving.options"): "a server's settings, which only it knows",
     ("cli/exchanging/fetch.py", "crlf.cli.showing.printing"): "a pipe gets content, as it is",
     ("cli/exchanging/watched.py", "crlf.cli.showing.view"): "few look at the wire",
@@ -64,6 +65,10 @@ LATE_OWN = {
     ("cli/asking/way.py", "crlf.rules.proxies"): "few go through one",
     ("cli/serving/serve.py", "crlf.net.selfsigned"): "few make a certificate up",
     ("cli/serving/serve.py", "crlf.server.processes.supervisor"): "one process does without",
+    (
+        "cli/transferring/painting.py",
+        "crlf.cli.transferring.richbars",
+    ): "rich is optional, 60 ms, and for a terminal alone",
     ("rules/retries.py", "crlf.message.fields.retryafter"): "few responses have the field",
 }
 

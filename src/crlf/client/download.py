@@ -52,9 +52,12 @@ class DownloadOptions(RequestOptions, total=False):
 
 
 async def save(
-    core: Core, url: str | URL, path: str | PathLike[str], options: DownloadOptions
+    core: Core, url: str | URL, path: str | PathLike[str] | Destination, options: DownloadOptions
 ) -> Download:
-    """Fetch a URL into a file; see DownloadOptions for the words."""
+    """Fetch a URL into a file; see DownloadOptions for the words.
+
+    path: or a Destination, which decides alone what is replaced and what is numbered.
+    """
     if any(name in options for name in _CONTENT):
         raise TypeError("a download is a GET: it sends no content")
     attempts, digest = options.get("attempts", ATTEMPTS), options.get("digest")
@@ -71,6 +74,8 @@ async def save(
     )
 
     def look() -> Destination:
+        if isinstance(path, Destination):
+            return path
         return Destination(
             path,
             overwrite=options.get("overwrite", False),

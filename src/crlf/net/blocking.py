@@ -145,6 +145,12 @@ class BlockingStream:
         with suppress(OSError):  # the descriptor is gone all the same
             self._socket.close()
 
+    def cut(self) -> None:
+        """Break the connection from another thread: who waits in it fails, and sees no end."""
+        self._lost = "cut by us"
+        with suppress(OSError):  # it is gone already
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def has_arrived(self) -> bool:
         """Whether a read would return at once."""
         number = self._socket.fileno()
