@@ -17,7 +17,8 @@ from collections.abc import Iterable
 
 from crlf.message.headers import Headers
 from crlf.wire.explaining.elements import DETAILS, ELEMENTS
-from crlf.wire.explaining.readers import RequestReader, ResponseReader
+from crlf.wire.explaining.heads import Kind
+from crlf.wire.explaining.readers import RequestReader, ResponseReader, read_turns
 from crlf.wire.explaining.spans import Explained, Fault, Framing, How, Message, Span
 from crlf.wire.limits import CLIENT_LIMITS, SERVER_LIMITS, Limits
 from crlf.wire.parts import RequestHead
@@ -86,11 +87,11 @@ def explain_responses(
 def explain_bytes(data: bytes, *, is_whole: bool = True) -> Explained:
     """Explain bytes of which nobody says what they are: requests, or responses.
 
-    Where requests are followed by responses, as in a transcript of one connection, both are read.
+    Where requests are followed by responses, as in a transcript of one connection, both are read,
+    turn by turn; a response without a request is believed to answer GET.
     """
-    if _begins_with_response(data):
-        return explain_responses(data, is_ended=is_whole)
-    return RequestReader(data, SERVER_LIMITS, ended=is_whole, then_responses=True).read()
+    first: Kind = "response" if _begins_with_response(data) else "request"
+    return read_turns(data, first, _asking("GET"), ended=is_whole)
 
 
 def _begins_with_response(data: bytes) -> bool:

@@ -25,14 +25,18 @@ def tile_content(data: bytes, start: int, stop: int, meaning: str, rule: str) ->
     return [span_of(start, stop, "content", meaning, rule)] if stop > start else []
 
 
-def tile_chunks(data: bytes, start: int, stop: int) -> list[Span]:
-    """Tile a chunked body, its trailers and its end, as far as stop; broken or not whole."""
+def tile_chunks(data: bytes, start: int, stop: int, halt: int | None = None) -> list[Span]:
+    """Tile a chunked body, its trailers and its end, as far as stop; broken or not whole.
+
+    halt: where what is broken begins; the line that begins there is the last that is named.
+    """
     tiles = Tiles(data, start)
     while tiles.at < stop:
+        is_last = halt is not None and tiles.at >= halt
         text_end, end = line_of(data, tiles.at, stop)
         size = _tile_size(tiles, text_end)
         tiles.take_line_end(end)
-        if size is None:
+        if size is None or (is_last and size):
             return tiles.spans + tile_unread(data, tiles.at, stop)
         if size == 0:
             tile_fields(tiles, stop, "trailers")

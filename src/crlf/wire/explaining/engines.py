@@ -11,7 +11,7 @@ from crlf.wire.explaining.spans import How
 from crlf.wire.h1.body import ChunkedReader, CloseReader, LengthReader
 from crlf.wire.h1.client import ClientEngine
 from crlf.wire.h1.server import ServerEngine
-from crlf.wire.h1.state import IDLE, SWITCHED, TABLE, WHOLE
+from crlf.wire.h1.state import CLOSED, IDLE, SWITCHED, TABLE, WHOLE
 from crlf.wire.limits import Limits
 from crlf.wire.parts import RequestHead, ResponseHead
 
@@ -25,10 +25,11 @@ _READERS: dict[type, How] = {
 class WatchedServer(ServerEngine):
     """A server's engine that tells where it stands, and answers so that reading goes on."""
 
-    def __init__(self, data: bytes, limits: Limits, *, ended: bool) -> None:
+    def __init__(self, data: bytes, limits: Limits, *, ended: bool, start: int = 0) -> None:
         super().__init__(limits)
         if data:
             self.receive(data)
+            self._at = self._checked = self._line_at = start
         if ended:
             self.receive(b"")
 
@@ -47,6 +48,11 @@ class WatchedServer(ServerEngine):
         """Whether what follows is another protocol."""
         return self.theirs == SWITCHED
 
+    @property
+    def has_closed(self) -> bool:
+        """Whether no further request is read."""
+        return self.theirs == CLOSED
+
     def answer(self, head: RequestHead, *, switches: bool) -> None:
         """Answer a request that is complete: yes to a tunnel, 101 where another protocol came."""
         if switches and self.upgrade is not None:
@@ -59,10 +65,11 @@ class WatchedServer(ServerEngine):
 class WatchedClient(ClientEngine):
     """A client's engine that tells where it stands, and is told what was asked."""
 
-    def __init__(self, data: bytes, limits: Limits, *, ended: bool) -> None:
+    def __init__(self, data: bytes, limits: Limits, *, ended: bool, start: int = 0) -> None:
         super().__init__(limits)
         if data:
             self.receive(data)
+            self._at = self._checked = self._line_at = start
         if ended:
             self.receive(b"")
 

@@ -321,6 +321,10 @@ def _in_extension(scene: Scene, at: int, line_end: int) -> Place:
     return Place(place, max(line_end, place), is_broken=True)
 
 
+def _a_control(scene: Scene, at: int) -> Place:
+    return scene.first(_CONTROL.search, at, len(scene.data))
+
+
 def _a_word(scene: Scene, at: int, line_end: int) -> Place:
     space = scene.data.find(b" ", at, line_end)
     end = line_end if space < 0 else space
@@ -333,7 +337,7 @@ _BY_REASON: Final[dict[str, Callable[[Scene, int, int], Place]]] = {
     "field name is not a token": _in_name,
     "chunk size is not": _in_chunk_size,
     "broken chunk extension": _in_extension,
-    "control character in a chunk": lambda scene, at, stop: scene.first(_CONTROL.search, at, stop),
+    "control character in a chunk": lambda scene, at, stop: _a_control(scene, at),
     "not an HTTP version": _a_word,
     "HTTP of another major": _a_word,
     "status code is not": _a_word,

@@ -26,10 +26,11 @@ from crlf.wire.explaining.spans import (
     overlaid,
     span_of,
 )
-from crlf.wire.limits import Limits
+from crlf.wire.limits import CLIENT_LIMITS, SERVER_LIMITS, Limits
 from crlf.wire.parts import Data, End, Head, RequestHead, ResponseHead
 
 _REQUEST_BEGINS = pattern(rb"[A-Z]{1,20} [^ \r\n]{1,8000} HTTP/|[A-Z]{1,20}\Z")
+_RESPONSE_BEGINS = b"HTTP/1."
 _UNKNOWN = Framing("unknown", "its head is not whole, so nobody knows yet", "RFC 9112 6.3")
 _BROKEN = Framing("unknown", "its head is broken, so nobody can know", "RFC 9112 6.3")
 
@@ -55,6 +56,10 @@ class Reader:
     def _read_message(self) -> bool:
         """Read one message; tell whether another may follow."""
         raise NotImplementedError
+
+    def goes_back(self) -> bool:
+        """Whether what follows is a message in the other direction."""
+        return False
 
     def _head_start(self) -> int:
         return self.engine.position
@@ -97,7 +102,8 @@ class Reader:
                 else:
                     break
         except (ProtocolError, TooLarge) as fault:
-            spans += self._body_spans(head_end, len(self.data), framing, length)
+            halt = self.engine.position
+            spans += self._body_spans(head_end, len(self.data), framing, length, halt)
             message = Message(
                 self.kind, start, len(self.data), head, (), framing, False, length, trailers
             )
@@ -111,9 +117,11 @@ class Reader:
         self._keep(message)
         return head, is_complete
 
-    def _body_spans(self, start: int, stop: int, framing: Framing, length: int) -> list[Span]:
+    def _body_spans(
+        self, start: int, stop: int, framing: Framing, length: int, halt: int | None = None
+    ) -> list[Span]:
         if framing.how == "chunked":
-            return tile_chunks(self.data, start, stop)
+            return tile_chunks(self.data, start, stop, halt)
         meaning = f"{bytes_of(length)} of content"
         spans = tile_content(self.data, start, start + length, meaning, framing.rule)
         return spans + tile_unread(self.data, start + length, stop)
@@ -133,8 +141,10 @@ class Reader:
         self._keep(Message(self.kind, start, len(self.data), None, tuple(spans), _UNKNOWN, False))
 
     def _take_other_protocol(self) -> None:
-        start = self.engine.position
-        self.spans += tile_unread(self.data, start, len(self.data), "other protocol")
+        start, end = self.engine.position, len(self.data)
+        if start < end:
+            meaning = f"{bytes_of(end - start)} of another protocol"
+            self.spans.append(span_of(start, end, "other protocol", meaning))
 
     # -- what is broken
 
@@ -176,13 +186,25 @@ class RequestReader(Reader):
     engine: WatchedServer
 
     def __init__(
-        self, data: bytes, limits: Limits, *, ended: bool, then_responses: bool = False
+        self, data: bytes, limits: Limits, *, ended: bool, start: int = 0, turns: bool = False
     ) -> None:
-        super().__init__(data, WatchedServer(data, limits, ended=ended))
-        self._then_responses = then_responses
+        super().__init__(data, WatchedServer(data, limits, ended=ended, start=start))
+        self._turns = turns  # responses may follow, as in a transcript
+
+    def goes_back(self) -> bool:
+        at = self.engine.position
+        return (
+            self._turns
+            and self.fault is None
+            and bool(self.messages)
+            and self.messages[-1].is_complete
+            and self.data.startswith(_RESPONSE_BEGINS, at)
+        )
 
     def _head_start(self) -> int:
         at = self.engine.position
+        if self.engine.has_closed:
+            return at
         data, most = self.data, self.engine.limits.blank_lines
         while data[at : at + 2] == b"\r\n" and most > 0:
             self.spans.append(span_of(at, at + 2, "empty line"))
@@ -198,6 +220,8 @@ class RequestReader(Reader):
         if not isinstance(head, RequestHead):
             return False
         at = self.engine.position
+        if self.goes_back():
+            return False
         is_request = _REQUEST_BEGINS.match(self.data, at) is not None
         self.engine.answer(head, switches=at < len(self.data) and not is_request)
         if self.engine.has_switched:
@@ -220,16 +244,30 @@ class ResponseReader(Reader):
         *,
         ended: bool,
         then: RequestHead | None = None,
+        start: int = 0,
+        turns: bool = False,
     ) -> None:
-        super().__init__(data, WatchedClient(data, limits, ended=ended))
+        super().__init__(data, WatchedClient(data, limits, ended=ended, start=start))
         self._requests = iter(requests)
         self._then = then
+        self._turns = turns  # requests may follow, as in a transcript
         self._method = ""
         self._ask()
 
     @property
     def _asked_method(self) -> str:
         return self._method
+
+    def goes_back(self) -> bool:
+        at = self.engine.position
+        return (
+            self._turns
+            and self.fault is None
+            and not self.engine.awaits_response
+            and bool(self.messages)
+            and self.messages[-1].is_complete
+            and _REQUEST_BEGINS.match(self.data, at) is not None
+        )
 
     def _ask(self) -> None:
         asked = next(self._requests, self._then)
@@ -244,6 +282,36 @@ class ResponseReader(Reader):
         if self.engine.has_switched:
             self._take_other_protocol()
             return False
+        if self.goes_back():
+            return False
         if self.engine.may_ask and self.engine.position < len(self.data):
             self._ask()
         return True
+
+
+def read_turns(data: bytes, first: Kind, then: RequestHead, *, ended: bool) -> Explained:
+    """Read the two directions of a connection as they follow each other in a transcript.
+
+    then: the request that responses are believed to answer of which none is there.
+    """
+    messages: list[Message] = []
+    spans: list[Span] = []
+    kind, start = first, 0
+    asked: list[RequestHead] = []
+    while True:
+        reader: Reader
+        if kind == "request":
+            reader = RequestReader(data, SERVER_LIMITS, ended=ended, start=start, turns=True)
+        else:
+            reader = ResponseReader(
+                data, CLIENT_LIMITS, asked, ended=ended, then=then, start=start, turns=True
+            )
+        found = reader.read()
+        messages += found.messages
+        spans += found.spans
+        if not reader.goes_back():
+            return Explained(tuple(messages), tuple(spans), found.fault)
+        heads = [message.head for message in found.messages]
+        asked = [head for head in heads if isinstance(head, RequestHead)]
+        start = reader.engine.position
+        kind = "response" if kind == "request" else "request"
