@@ -11,7 +11,7 @@ from command_rows import crlf_command
 from ground import Failed, Options, free_port, need_program, serving
 from nginx import nginx_command
 from transfers import lines_of, passed, script
-from turns import Figures, in_turns
+from turns import Aim, Figures, in_turns
 
 Build = Callable[[str, Path], list[str | Path]]
 AGAINST = "curl -o"
@@ -27,6 +27,7 @@ DOWNLOADS: dict[str, Build] = {
     "crlf.AsyncClient, download": script("download.py", "crlf_saved_waiting", "crlf.AsyncClient"),
     "crlf.AsyncClient, iter_bytes": script("download.py", "crlf_waiting", "crlf.AsyncClient"),
     "crlf get -o": lambda url, target: [crlf_command(), "get", url, "-o", target],
+    "crlf download": lambda url, target: [crlf_command(), "download", url, "-o", target],
 }
 
 
@@ -56,4 +57,7 @@ def report(options: Options) -> list[str]:
         }
         outcomes = in_turns(subjects, options.turns)
     title = f"## Download of {options.megabytes} MiB to disk"
-    return [title, "", *lines_of(outcomes, AGAINST, with_aims=options.wants("crlf"))]
+    lines = [title, "", *lines_of(outcomes, AGAINST, with_aims=options.wants("crlf"))]
+    # Commands against each other, from the start of the process to its end.
+    commands = [name for name in outcomes if name.startswith("crlf ")]
+    return [*lines, *(Aim(name, AGAINST, "whole", 1.0).line(outcomes) for name in commands)]
