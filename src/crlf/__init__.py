@@ -9,6 +9,7 @@ from crlf.lazy import exporting
 HOMES = {
     "crlf.client.aio": ("AsyncClient",),
     "crlf.client.blocking": ("Client",),
+    "crlf.client.recording": ("HarFile", "Recorder"),
     "crlf.client.once": (
         "delete", "get", "head", "options", "patch", "post", "put", "request", "stream",
     ),

@@ -14,6 +14,8 @@ from crlf.client.once import stream as stream
 from crlf.client.options import ClientOptions as ClientOptions
 from crlf.client.options import RequestOptions as RequestOptions
 from crlf.client.options import TrustEnv as TrustEnv
+from crlf.client.recording import HarFile as HarFile
+from crlf.client.recording import Recorder as Recorder
 from crlf.message.body import Progress as Progress
 from crlf.message.errors import BadParameter as BadParameter
 from crlf.message.errors import BadSignature as BadSignature
@@ -110,6 +112,7 @@ __all__ = [
     "Download",
     "DownloadOptions",
     "Filter",
+    "HarFile",
     "Headers",
     "Hsts",
     "Limits",
@@ -128,6 +131,7 @@ __all__ = [
     "ProxyFailed",
     "ReadFailed",
     "ReadTimeout",
+    "Recorder",
     "Refused",
     "RemoteError",
     "Request",

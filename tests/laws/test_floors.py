@@ -31,6 +31,7 @@ LATE_OWN = {
     ("client/core.py", "crlf.client.authorized"): "most need no more than a field to authenticate",
     ("client/dressing.py", "crlf.wire.coding"): "looks for packages, 2 ms, unless it is told",
     ("client/forms.py", "crlf.client.uploads"): "most forms have no files",
+    ("client/recording.py", "crlf.rules.har"): "a recorder alone writes no file",
     ("flow/incoming.py", "crlf.flow.decoding"): "decoders, which plain content does without",
     ("client/dressing.py", "crlf.message.progress"): "few watch their content go out",
     ("client/dressing.py", "crlf.rules.authentication"): "few authenticate",

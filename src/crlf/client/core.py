@@ -23,6 +23,7 @@ from crlf.rules.deadlines import Timeout
 from crlf.rules.filters import WHOLE, Filter, first_origin
 from crlf.rules.redirects import SAFE_FIELDS, redirecting
 from crlf.rules.retries import budget_of, expecting, retrying
+from crlf.rules.tracing import Step, Trace
 
 _FOLLOWED = frozenset({"GET", "HEAD"})
 Chain = tuple[Filter, ...]
@@ -39,6 +40,8 @@ class Core:
         proxies: Proxies | None = None,
     ) -> None:
         self.settings = settings
+        if settings.record is not None:
+            network = settings.record.watch(network)
         self.network = network
         self.cookies = cookies
         self._dressing = Dressing(settings)
@@ -194,8 +197,10 @@ class Core:
         timeout, trace = settings.timeout, settings.trace
         if options:
             trace = options.get("trace", trace)
-            if "timeout" in options:
-                return Budget(Timeout.of(options["timeout"]), self.network.now, trace)
+        if settings.record is not None:
+            trace = _both(settings.record.step, trace)
+        if options and "timeout" in options:
+            return Budget(Timeout.of(options["timeout"]), self.network.now, trace)
         return Budget(timeout, self.network.now, trace)
 
     def close(self) -> None:
@@ -214,6 +219,17 @@ def _redirecting(
         safe_fields=SAFE_FIELDS | settings.redirect_headers,
         upgraded=None if hsts is None else lambda url: hsts.upgraded(url, network.wall()),
     )
+
+
+def _both(first: Trace, second: Trace | None) -> Trace:
+    """Return a trace that tells two: the first is told whatever the second raises."""
+
+    def tell(step: Step) -> None:
+        first(step)
+        if second is not None:
+            second(step)
+
+    return tell
 
 
 def _telling(budget: Budget) -> Filter:

@@ -54,9 +54,11 @@ def settings_of(options: ClientOptions) -> ClientSettings:
     base_url, params = options.get("base_url"), options.get("params")
     given = {
         name: options[name]
-        for name in ("auth", "follow_redirects", "resolve", "retry", "expect_continue", "trace")
+        for name in (
+            "auth", "follow_redirects", "resolve", "retry", "expect_continue", "trace", "record",
+        )
         if name in options
-    }
+    }  # fmt: skip
     auth = given.get("auth")
     if isinstance(auth, tuple):
         given["auth"] = Basic(*auth)  # which shows no password

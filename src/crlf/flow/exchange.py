@@ -212,7 +212,7 @@ async def _begin_watched(
     """Do what `begin` does, and tell how long each step took."""
     began = budget.now()
     head = await send_request(connection, request, budget, in_thread)
-    budget.note("send", began)
+    budget.note("send", began, connection.stream.facts)
     began = budget.now()
     if head is None:
         head = await receive_head(connection, budget)

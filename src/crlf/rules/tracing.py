@@ -23,9 +23,10 @@ class Step:
 
     name: "queue" (waited for a free connection; detail: whether one was idle), "dns" (detail: the
     addresses), "connect" (detail: StreamFacts), "proxy" (a tunnel was opened), "tls" (detail:
-    TlsFacts), "send", "interim" (detail: the head of a 1xx response, as 103 Early Hints), "wait"
-    (until the final head; detail: that head), "receive" (detail: bytes of content), "redirect"
-    (detail: the next request), "retry" (detail: seconds waited), "failed" (detail: the error).
+    TlsFacts), "send" (detail: StreamFacts of the connection that it went out on), "interim"
+    (detail: the head of a 1xx response, as 103 Early Hints), "wait" (until the final head;
+    detail: that head), "receive" (detail: bytes of content), "redirect" (detail: the next
+    request), "retry" (detail: seconds waited), "failed" (detail: the error).
     began, ended: in the network's monotonic seconds. request: the one that went out.
     """
 
