@@ -36,5 +36,5 @@ def parse_timestamp(text: str) -> float | None:
     if seconds is None:
         return None
     east = 60 * (parse_digits(hours or "0") or 0) + (parse_digits(minutes or "0") or 0)
-    past = (parse_digits(fraction or "0") or 0) / 10 ** len(fraction or "0")
+    past = (parse_digits(fraction or "0") or 0) / 10.0 ** len(fraction or "0")
     return seconds + past - (-60 if sign == "-" else 60) * east

@@ -60,4 +60,4 @@ def _duration(text: str) -> float | None:
     whole, _, fraction = text.partition(".")
     if _DURATION.fullmatch(text) is None:
         return None
-    return (parse_digits(whole + fraction, 24) or 0) / 10 ** len(fraction)
+    return (parse_digits(whole + fraction, 24) or 0) / 10.0 ** len(fraction)
