@@ -169,7 +169,7 @@ class Reader:
             fault.status_code,
             self.data.count(b"\n", 0, place.start) + 1,
             place.start - self.data.rfind(b"\n", 0, place.start),
-            advice_for(reason, fault, self.kind),
+            advice_for(reason, self.kind),
             answer_for(fault, self.kind),
             place.end,
         )
