@@ -70,6 +70,7 @@ LATE_OWN = {
         "cli/transferring/painting.py",
         "crlf.cli.transferring.richbars",
     ): "rich is optional, 60 ms, and for a terminal alone",
+    ("cli/exchanging/fetch.py", "crlf.cli.asking.sessions"): "few have a session",
     ("rules/retries.py", "crlf.message.fields.retryafter"): "few responses have the field",
 }
 

@@ -14,7 +14,6 @@ from typing import BinaryIO, cast
 
 from crlf.cli.terminal import harmless_line
 
-
 _FORCED = ("FORCE_COLOR", "CLICOLOR_FORCE")
 
 
@@ -53,6 +52,33 @@ class Environment:
     def path(self, name: str) -> str:
         """Return where a file is that the user named."""
         return os.path.join(self.folder, os.path.expanduser(name))
+
+    def config_folder(self) -> str:
+        """Return where the user's own settings and sessions are; "" where there is no such place.
+
+        It need not be there. The XDG Base Directory Specification; %APPDATA% on Windows.
+        """
+        variables = self.variables
+        base = variables.get("XDG_CONFIG_HOME", "")
+        if not os.path.isabs(base):  # as it says: what is relative counts for nothing
+            base = variables.get("APPDATA", "") if os.name == "nt" else ""
+            home = variables.get("HOME", "")
+            if not base and os.path.isabs(home):
+                base = os.path.join(home, ".config")
+        return os.path.join(base, "crlf") if base else ""
+
+    def settings_file(self) -> str:
+        """Return the user's file of settings, "" where there is none: one look at the disk.
+
+        CRLF_CLIENT_CONFIG names another, or is off. (CRLF_CONFIG is a server's.)
+        """
+        variables = self.variables
+        named = variables.get("CRLF_CLIENT_CONFIG", "")
+        if named:
+            return "" if named == "off" else self.path(named)
+        folder = "" if variables.get("CRLF_CONFIG") == "off" else self.config_folder()
+        path = os.path.join(folder, "config.toml")
+        return path if folder and os.path.exists(path) else ""
 
     def encoded(self, text: str) -> bytes:
         """Write text in the terminal's encoding, escaping what that does not have."""

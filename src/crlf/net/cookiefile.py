@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import time
-from secrets import token_hex
 from typing import Final, Literal
 
 from crlf.message.errors import TooLarge
+from crlf.net.privatefile import write_private
 from crlf.rules.cookiefiles import build_netscape, parse_json_cookies, parse_netscape
 from crlf.rules.cookiejar import CookieJar
 
@@ -41,18 +41,7 @@ def save_cookies(
         data = build_netscape(cookies).encode("latin-1")
     else:
         raise ValueError(f"a cookie file is 'json' or 'netscape', not {format!r}")
-    target = os.path.realpath(path)  # a link stays one, what it leads to is replaced
-    part = f"{target}.{token_hex(8)}.part"
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    except BaseException:
-        os.unlink(part)
-        raise
+    write_private(path, data)
 
 
 def load_cookies(path: str | os.PathLike[str], jar: CookieJar | None = None) -> CookieJar:

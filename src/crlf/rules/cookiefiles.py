@@ -21,6 +21,7 @@ from crlf.values import as_dict, record
 MAX_FIELD: Final = 16 * 1024  # bytes of a Cookie field; curl 8190; nginx, Apache read 8 KiB, IIS 16
 
 _FORMAT: Final = "crlf cookies 1"
+SESSION_FORMAT: Final = "crlf session 1"  # of the command line; it has cookies in the same form
 _LATEST: Final = 253_402_300_799.0  # the end of the year 9999
 # RFC 6265bis 5.6 (1): HTAB is allowed. Each character is a byte.
 _CONTROL = pattern("[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
@@ -141,7 +142,7 @@ def parse_json_cookies(text: str) -> list[Cookie]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         raise Malformed("a cookie file that is no JSON") from None
-    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+    if not isinstance(found, dict) or found.get("format") not in (_FORMAT, SESSION_FORMAT):
         raise Malformed(f'JSON, but not of the format "{_FORMAT}"')
     entries = found.get("cookies")
     if not isinstance(entries, list):

@@ -244,7 +244,9 @@ _USES: Mapping[str, Callable[[Any], object]] = {
     "allowed-hosts": Hosts,
 }
 _MADE_INTO = ("host", "port", "tls-key")
-_OTHER_VARIABLES = ("CRLF_CONFIG", "CRLF_DEBUG", "CRLF_LOOP", "CRLF_PROFILE")
+_OTHER_VARIABLES = (
+    "CRLF_CLIENT_CONFIG", "CRLF_CONFIG", "CRLF_DEBUG", "CRLF_LOOP", "CRLF_PROFILE",
+)  # fmt: skip
 
 
 def _placed(setting: Setting, value: object, folder: str) -> object:

@@ -8,10 +8,11 @@ shows more than content is loaded when it is asked for, or when somebody reads o
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from crlf.cli.arguments import Arguments
-from crlf.cli.asking.request import read_request
+from crlf.cli.asking.request import Asked, read_request
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exits import BROKE, OK, OTHER, REDIRECTED, REFUSED, Failure
@@ -55,34 +56,45 @@ def run(
     """
     environment.is_silent = len(arguments.every("quiet")) > 1
     asked = read_request(command, arguments, environment)
-    # A session is opened and applied to what is asked here, and kept after the exchange below.
     try:
-        parts = _parts(arguments, environment, asked.method, is_shown)
-        printer = _printer(parts, arguments, environment)
-        if printer is not None:
-            network, trace = printer.watch(network, trace)
-        if trace is not None:
-            asked.options["trace"] = trace
-        client_options: ClientOptions = {"headers": _STANDING, **asked.client}
-        if network is not None:
-            client_options["network"] = network
-        with (
-            PlainClient(**client_options) as client,
-            client.stream(asked.method, asked.url, **asked.options) as response,
-        ):
-            output = _begin(response, parts, printer, arguments, environment)
-            is_watched = is_shown or trace is not None or arguments.has("verbose")
-            # For a head alone nobody waits for what comes after it.
-            if is_watched or output is not None or not parts or parts.strip("HBh"):
-                _receive(response, output, environment, may_stop=not is_watched)
+        with in_session(asked, arguments, environment) as asked:
+            parts = _parts(arguments, environment, asked.method, is_shown)
+            printer = _printer(parts, arguments, environment)
             if printer is not None:
-                printer.end(response)
-            if not is_shown or arguments.has("output"):
-                _remark(response, arguments, output, environment, "h" in parts)
-            is_ignored = arguments.has("ignore-status")
-            return OK if is_ignored else code_of(response.status_code)
+                network, trace = printer.watch(network, trace)
+            if trace is not None:
+                asked.options["trace"] = trace
+            client_options: ClientOptions = {"headers": _STANDING, **asked.client}
+            if network is not None:
+                client_options["network"] = network
+            with (
+                PlainClient(**client_options) as client,
+                client.stream(asked.method, asked.url, **asked.options) as response,
+            ):
+                output = _begin(response, parts, printer, arguments, environment)
+                is_watched = is_shown or trace is not None or arguments.has("verbose")
+                # For a head alone nobody waits for what comes after it.
+                if is_watched or output is not None or not parts or parts.strip("HBh"):
+                    _receive(response, output, environment, may_stop=not is_watched)
+                if printer is not None:
+                    printer.end(response)
+                if not is_shown or arguments.has("output"):
+                    _remark(response, arguments, output, environment, "h" in parts)
+                is_ignored = arguments.has("ignore-status")
+                return OK if is_ignored else code_of(response.status_code)
     finally:
         asked.close()
+
+
+def in_session(
+    asked: Asked, arguments: Arguments, environment: Environment
+) -> AbstractContextManager[Asked]:
+    """Give what is asked with what its session adds, which is kept afterwards; most have none."""
+    if not arguments.has("session") and not arguments.has("session-read-only"):
+        return nullcontext(asked)
+    from crlf.cli.asking.sessions import in_session as really
+
+    return really(asked, arguments, environment)
 
 
 def code_of(status_code: int) -> int:
