@@ -340,7 +340,7 @@ def test_what_is_too_large_is_not_read(crlf: CommandLine, site: str) -> None:
         (["http://a.example/", "-H", "Range: bytes=0-1"], "asks for ranges itself"),
         (["http://a.example/", "-j", "0"], "--jobs takes a number"),
         (["http://a.example/", "--max-size", "much"], "--max-size takes a size"),
-        (["ftp://a.example/x"], "is no URL of http or https"),
+        (["ftp://a.example/x"], "only http and https"),
         (["http://a.example/", "--checksum", "abc"], "is no checksum"),
         (["-i", "nowhere"], "cannot read nowhere"),
         (["http://a.example/", "--overwrite", "--numbered"], "exclude each other"),

@@ -16,6 +16,7 @@ from crlf.cli.arguments import Arguments
 from crlf.cli.asking.request import Asked, read_request
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
+from crlf.cli.exchanging.fetch import in_session
 from crlf.cli.exits import NO_OUTPUT, OK, Failure
 from crlf.cli.showing.output import count, reason_of
 from crlf.cli.transferring.bars import Painter
@@ -44,25 +45,26 @@ _NAMED = 3  # unfinished files that are named when it is interrupted
 
 def run(command: Command, arguments: Arguments, environment: Environment) -> int:
     """Save what is at the URLs; return the exit code. Raises Failure."""
+    quiet = len(arguments.every("quiet"))
+    environment.is_silent = quiet > 1
     wanted = read_wanted(arguments, environment)
     asked = read_request(command, arguments.with_words([str(wanted[0].url)]), environment)
     _check(asked, wanted, arguments)
-    network = StoppableNetwork()
-    work = _Work(wanted, asked, arguments, environment)
-    options: ClientOptions = {**asked.client, "network": network}
-    with Downloader(**options) as client:
-        work.client = client
-        quiet = len(arguments.every("quiet"))
+    with in_session(asked, arguments, environment) as asked:
+        work = _Work(wanted, asked, arguments, environment)
         painter = painter_for(environment, work.transfers, is_quiet=quiet > 0)
-        report = _Report(environment, painter, quiet, work)
-        try:
-            carry_out(work.transfers, work.save, report.tell, painter, network, work.at_once)
-        except KeyboardInterrupt as fault:
-            for note in report.unfinished():
-                fault.add_note(note)
-            raise
-        finally:
-            painter.close()
+        report = _Report(environment, painter, work, is_quiet=quiet > 0)
+        network = StoppableNetwork()
+        options: ClientOptions = {**asked.client, "network": network}
+        with Downloader(**options) as work.client:
+            try:
+                carry_out(work.transfers, work.save, report.tell, painter, network, work.at_once)
+            except KeyboardInterrupt as fault:
+                for note in report.unfinished():
+                    fault.add_note(note)
+                raise
+            finally:
+                painter.close()
     return report.finish()
 
 
@@ -168,10 +170,12 @@ def _folder(said: str | None, environment: Environment) -> str:
 class _Report:
     """What is said while files come, and at the end."""
 
-    def __init__(self, environment: Environment, painter: Painter, quiet: int, work: _Work) -> None:
+    def __init__(
+        self, environment: Environment, painter: Painter, work: _Work, *, is_quiet: bool
+    ) -> None:
         self._environment = environment
         self._painter = painter
-        self._quiet = quiet
+        self._is_quiet = is_quiet
         self._work = work
         self._code = OK
         # A person who sees the lines on standard error needs no paths beside them.
@@ -182,14 +186,14 @@ class _Report:
         if transfer.fault is not None:
             line, code = failure_of(transfer)
             self._code = self._code or code
-            self._say(line, 2)
+            self._complain(line)
             return
         if transfer in self._work.skipped:
-            self._say(f"{transfer.path} is there already", 1)
+            self._remark(f"{transfer.path} is there already")
         else:
-            self._say(done_line(transfer), 1)
+            self._remark(done_line(transfer))
         if remark := self._work.doubts.get(transfer):
-            self._say(remark, 1)
+            self._remark(remark)
         if not self._is_seen:
             self._write(transfer.path)
 
@@ -203,7 +207,7 @@ class _Report:
             failed = len(transfers) - len(saved)
             ending = f"; {failed} failed" if failed else ""
             of = f"{len(saved)} of {len(transfers)} files are here"
-            self._say(f"{of}, {size} in {seconds:.2f} s{ending}", 1)
+            self._remark(f"{of}, {size} in {seconds:.2f} s{ending}")
         return self._code
 
     def unfinished(self) -> list[str]:
@@ -217,10 +221,13 @@ class _Report:
         more = len(notes) - _NAMED
         return [*notes[:_NAMED], *([f"and {more} more"] if more > 0 else [])]
 
-    def _say(self, line: str, silenced_at: int) -> None:
-        if self._quiet < silenced_at:
-            self._painter.clear()
-            self._environment.complain(line)
+    def _remark(self, line: str) -> None:
+        if not self._is_quiet:
+            self._complain(line)
+
+    def _complain(self, line: str) -> None:
+        self._painter.clear()
+        self._environment.complain(line)
 
     def _write(self, path: str) -> None:
         """Write a path to standard output, if somebody still reads that.
@@ -236,4 +243,4 @@ class _Report:
         except OSError as fault:
             if fault.errno not in (errno.EPIPE, errno.EBADF):
                 self._code = self._code or NO_OUTPUT
-                self._say(f"cannot write to standard output: {reason_of(fault)}", 2)
+                self._complain(f"cannot write to standard output: {reason_of(fault)}")

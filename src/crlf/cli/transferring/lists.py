@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.asking.inputs import open_input
-from crlf.cli.asking.request import whole_url
+from crlf.cli.asking.request import read_url
 from crlf.cli.environment import Environment
 from crlf.cli.exits import NO_INPUT, Failure
-from crlf.message.errors import BadUrl
 from crlf.message.fields.digests import digest_of
 from crlf.message.fields.disposition import safe_name
 from crlf.message.grammar import parse_digits
@@ -69,15 +68,12 @@ def read_wanted(arguments: Arguments, environment: Environment) -> list[Wanted]:
     return wanted
 
 
-def read_url(text: str, where: str = "") -> URL:
-    """Read a URL as it is written on a command line. Raises Failure."""
+def _list_url(text: str, where: str) -> URL:
+    """Read a URL of a list. Raises Failure."""
     try:
-        url = URL(whole_url(text))
-    except BadUrl as fault:
-        raise Failure(f"{where}{text!r} is no URL to ask for: {fault}") from None
-    if url.scheme not in ("http", "https"):
-        raise Failure(f"{where}{text!r} is no URL of http or https")
-    return url
+        return read_url(text)
+    except Failure as fault:
+        raise Failure(f"{where}{fault.line}") from None
 
 
 def read_list(text: str, source: str) -> list[Wanted]:
@@ -89,7 +85,7 @@ def read_list(text: str, source: str) -> list[Wanted]:
         if not word or word.startswith("#"):
             continue
         if line[:1] not in " \t" or "://" in word.partition("=")[0]:
-            wanted.append(Wanted(read_url(word, where)))
+            wanted.append(Wanted(_list_url(word, where)))
             continue
         key, _, value = word.partition("=")
         if not wanted:

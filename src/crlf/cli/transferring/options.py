@@ -17,7 +17,7 @@ FILE = "The file"
 # An application in memory has nothing that would be worth a bar.
 _EXCHANGE = tuple(option for option in EXCHANGE_OPTIONS if option.key != "app")
 _ASKING = (*CONTENT_OPTIONS[:1], *WHO_OPTIONS, *_EXCHANGE, *WAY_OPTIONS, HELP)
-_SHOWN = ("pretty", "ignore-status")
+_SHOWN = ("pretty", "select", "ignore-status")
 
 DOWNLOAD_OPTIONS: tuple[Option, ...] = (
     Option(

@@ -12,12 +12,13 @@ from typing import BinaryIO
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.asking.inputs import open_input
-from crlf.cli.asking.request import Asked, read_request, whole_url
+from crlf.cli.asking.request import Asked, read_request, read_url
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
+from crlf.cli.exchanging.fetch import in_session
 from crlf.cli.exits import Failure
-from crlf.cli.showing.formatting import TerminalOutput, read_pretty
-from crlf.cli.showing.output import Output, StreamOutput, count
+from crlf.cli.showing.output import count
+from crlf.cli.showing.printing import Printer
 from crlf.cli.transferring.crew import carry_out
 from crlf.cli.transferring.painting import painter_for
 from crlf.cli.transferring.saving import status_line
@@ -25,11 +26,9 @@ from crlf.cli.transferring.transfers import Transfer
 from crlf.client.options import ClientOptions
 from crlf.client.plain import PlainClient
 from crlf.client.streamed import StreamedResponse
-from crlf.message.errors import BadUrl
 from crlf.message.fields.media import media_type_of, parse_media_type
 from crlf.message.grammar import is_token
 from crlf.message.percent import percent_encode
-from crlf.message.url import URL
 from crlf.net.stoppable import StoppableNetwork
 
 # An answer in a coding would have to be undone for a terminal; few are long.
@@ -38,6 +37,7 @@ _STANDING = {"accept-encoding": "gzip, deflate"}
 
 def run(command: Command, arguments: Arguments, environment: Environment) -> int:
     """Send the file; return the exit code. Raises Failure, CrlfError, OSError."""
+    environment.is_silent = len(arguments.every("quiet")) > 1
     path, target, *items = arguments.words
     form = arguments.last("as-form")
     method = _method(arguments, command.method, form)
@@ -45,7 +45,8 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
     url = target if form is not None else _with_name(target, name)
     asked = read_request(command, arguments.with_words([url, *items]), environment)
     try:
-        return _Upload(asked, method, path, name, arguments, environment).run()
+        with in_session(asked, arguments, environment) as asked:
+            return _Upload(asked, method, path, name, arguments, environment).run()
     finally:
         asked.close()
 
@@ -61,10 +62,7 @@ def _method(arguments: Arguments, usual: str, form: str | None) -> str:
 
 def _with_name(target: str, name: str) -> str:
     """Add the file's name to a URL that ends in a slash. Raises Failure."""
-    try:
-        url = URL(whole_url(target))
-    except BadUrl:
-        return target  # who reads the request says what is wrong with it
+    url = read_url(target)
     if not url.path.endswith("/"):
         return target
     if not name:
@@ -93,7 +91,8 @@ class _Upload:
         self._method = method
         self._arguments = arguments
         self._environment = environment
-        self._quiet = len(arguments.every("quiet"))
+        self._is_quiet = arguments.has("quiet")
+        self._printer = Printer("b", arguments, environment)
         self._name = name or "standard input"
         self._transfer = Transfer(asked.url, self._name)
         self._response: StreamedResponse | None = None
@@ -139,7 +138,7 @@ class _Upload:
         options: ClientOptions = {
             "headers": _STANDING, **self._asked.client, "network": network,
         }  # fmt: skip
-        painter = painter_for(self._environment, [transfer], is_quiet=self._quiet > 0)
+        painter = painter_for(self._environment, [transfer], is_quiet=self._is_quiet)
         with PlainClient(**options) as client:
             try:
                 carry_out([transfer], self._send(client), _raise, painter, network, 1)
@@ -171,18 +170,13 @@ class _Upload:
             line += f", at {where}"
         elif response.status_code == 412 and self._arguments.has("no-overwrite"):
             line += ": there is something at this URL already"
-        output: Output | None = StreamOutput(environment.stdout)
-        if self._quiet:
-            output = None
-        elif environment.stdout_is_terminal:
-            pretty = read_pretty(self._arguments.last("pretty"), environment)
-            output = TerminalOutput(environment.show, response.headers, pretty)
+        output = None if self._is_quiet else self._printer.output(response)
         for piece in response.iter_bytes():
             if output is not None:
                 output.write(piece)
         if output is not None:
             output.finish()
-        if self._quiet < (2 if code else 1):
+        if code or not self._is_quiet:
             environment.complain(line)
         return 0 if self._arguments.has("ignore-status") else code
 
