@@ -54,6 +54,7 @@ LATE_OWN = {
     ("cli/commands.py", "crlf.cli.serving.options"): "a server's settings, which only it knows",
     ("cli/exchanging/fetch.py", "crlf.cli.showing.printing"): "a pipe gets content, as it is",
     ("cli/exchanging/watched.py", "crlf.cli.showing.view"): "few look at the wire",
+    ("cli/exchanging/watched.py", "crlf.cli.exchanging.recorded"): "few keep what they sent",
     ("cli/exchanging/watched.py", "crlf.cli.showing.measure"): "few ask for figures",
     ("cli/exchanging/watched.py", "crlf.cli.showing.writeout"): "the same",
     ("cli/asking/request.py", "crlf.cli.asking.content"): "most requests carry nothing",

@@ -111,12 +111,13 @@ class Recorder:
 
     def watch(self, network: Network) -> Network:
         """Return a network on which all is recorded; a client given `record=` calls this."""
+        return TapNetwork(network, self.listen(network))
+
+    def listen(self, network: Network) -> Listener:
+        """Return what has to be told of all that happens on a network; see TapNetwork."""
         if isinstance(self._guard, nullcontext):
             self._guard = network.new_bell()
         self._wall = network.wall() - network.now()
-        return TapNetwork(network, self._listener())
-
-    def _listener(self) -> Listener:
         lines: dict[int, int] = {}  # the network's numbers to ours: there may be several networks
 
         def event(event: Event) -> None:

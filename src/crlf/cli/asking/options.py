@@ -93,7 +93,13 @@ ANSWER_OPTIONS = (
         "%{json} is all of them",
         ANSWER,
     ),
-    Option("--har", "FILE", "keep all exchanges in FILE, as HAR 1.2", ANSWER),
+    Option(
+        "--har",
+        "FILE",
+        "keep all exchanges in FILE, as HAR 1.2, with stars for credentials and cookies",
+        ANSWER,
+    ),
+    Option("--secrets", "", "keep them in --har as they were sent, without stars", ANSWER),
     Option("-q --quiet", "", "show nothing but errors; -qq not even those", ANSWER),
     Option("--ignore-status", "", "end with 0 whatever the answer's status is", ANSWER),
 )

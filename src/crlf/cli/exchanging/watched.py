@@ -12,7 +12,7 @@ from crlf.cli.arguments import Arguments
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exchanging import fetch
-from crlf.cli.exits import INTERRUPTED, PIPE_CLOSED, Failure
+from crlf.cli.exits import INTERRUPTED, PIPE_CLOSED
 from crlf.cli.outcomes import outcome_of
 from crlf.net.blocking import BlockingNetwork
 from crlf.net.tap import Event, Listener, TapNetwork
@@ -51,7 +51,7 @@ def run(
     if arguments.has("verbose"):
         _add_view(onlookers, environment)
     if arguments.has("har") or "t" in (arguments.last("print") or ""):
-        _add_recording(onlookers, arguments, environment)
+        _add_recording(onlookers, arguments, environment, network)
     if arguments.has("write-out"):
         _add_write_out(onlookers, command, arguments, environment, network)
     # One terminal is not shown the content twice.
@@ -86,9 +86,15 @@ def _add_view(onlookers: Onlookers, environment: Environment) -> None:
     onlookers.ending.append(lambda code, line: view.finish())
 
 
-def _add_recording(onlookers: Onlookers, arguments: Arguments, environment: Environment) -> None:
-    """Let what --har and --print=t need look on: cli/exchanging/recorded.py."""
-    raise Failure("--har and --print=t are not there yet")
+def _add_recording(
+    onlookers: Onlookers, arguments: Arguments, environment: Environment, network: Network
+) -> None:
+    from crlf.cli.exchanging.recorded import recording  # few keep what went over the wire
+
+    listener, trace, end = recording(arguments, environment, network)
+    onlookers.listeners.append(listener)
+    onlookers.traces.append(trace)
+    onlookers.ending.append(end)
 
 
 def _add_write_out(
