@@ -165,22 +165,19 @@ def test_a_download_needs_no_room_in_memory(crlf: CommandLine, site: str) -> Non
 
 
 def test_a_terminal_gets_nothing_that_it_would_obey(terminal: Terminal, site: str) -> None:
-    done = terminal("get", f"{site}/evil")
+    done = terminal("get", f"{site}/evil", "-b")
     assert done.text == "a\\x1b]0;owned\\x07b\\x9bc\\u202ed\te\nf\n"
 
 
-def test_binary_content_is_not_for_a_terminal(terminal: Terminal, site: str) -> None:
-    done = terminal("get", f"{site}/bytes/1024")
-    assert (done.code, done.out) == (OK, b"")
-    assert done.err == (
-        "crlf: 1,024 bytes of image/png are nothing for a terminal; "
-        "-o FILE saves them, -o - sends them all the same\n"
-    )
+def test_binary_content_is_a_note_on_a_terminal(terminal: Terminal, site: str) -> None:
+    done = terminal("get", f"{site}/bytes/1024", "-b")
+    assert (done.code, done.err) == (OK, "")
+    assert done.text == "[image/png, 1,024 bytes: not for a terminal; -o FILE saves it]\n"
     assert len(terminal("get", f"{site}/bytes/1024", "-o", "-").out) == 1024
 
 
 def test_text_is_decoded_by_its_charset(terminal: Terminal, site: str) -> None:
-    assert terminal("get", f"{site}/umlauts").text == "Gehäuse\n"
+    assert terminal("get", f"{site}/umlauts", "-b").text == "Gehäuse\n"
 
 
 def test_pieces_are_shown_as_they_come(terminal: Terminal, site: str) -> None:
@@ -189,10 +186,10 @@ def test_pieces_are_shown_as_they_come(terminal: Terminal, site: str) -> None:
             flushed.append(self.getvalue())
 
     flushed: list[bytes] = []
-    terminal("get", f"{site}/pieces", stdout=Watched())
+    terminal("get", f"{site}/pieces", "-b", stdout=Watched())
     assert b"one\n" in flushed
-    assert terminal("get", f"{site}/pieces").text == "one\ntwo\n"
-    assert terminal("get", f"{site}/nothing").text == ""
+    assert terminal("get", f"{site}/pieces", "-b").text == "one\ntwo\n"
+    assert terminal("get", f"{site}/nothing", "-b").text == ""
 
 
 def test_the_answer_to_head_is_its_head(terminal: Terminal, crlf: CommandLine, site: str) -> None:

@@ -74,7 +74,7 @@ def run(
                 output = _begin(response, parts, printer, arguments, environment)
                 is_watched = is_shown or trace is not None or arguments.has("verbose")
                 # For a head alone nobody waits for what comes after it.
-                if is_watched or output is not None or not parts or parts.strip("HBh"):
+                if is_watched or arguments.has("output") or not parts or parts.strip("HBh"):
                     _receive(response, output, environment, may_stop=not is_watched)
                 if printer is not None:
                     printer.end(response)

@@ -102,7 +102,8 @@ class Printer:
     def end(self, response: StreamedResponse) -> None:
         """Show what is after the content."""
         content = self._content
-        has_more = "m" in self._parts or ("h" in self._parts and bool(response.trailers))
+        is_followed = "m" in self._parts or "t" in self._parts
+        has_more = is_followed or ("h" in self._parts and bool(response.trailers))
         if has_more and content is not None and not content.ends_line and not self._is_terminal:
             self._environment.show("\n")
         if "h" in self._parts and response.trailers:

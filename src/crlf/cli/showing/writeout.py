@@ -76,7 +76,7 @@ def write_out(form: str, measure: Measure, outcome: Outcome, environment: Enviro
         if token[0] in _ESCAPES:
             writer.write(_ESCAPES[token[0]])
         elif field is not None:
-            writer.write_foreign(_text_of(headers.first(field.strip(" ")) or ""))
+            writer.write_foreign(_text_of(headers.first(field.strip(" ").lower()) or ""))
         elif path is not None:
             writer.turn_to_file(path)
         elif name == "onerror":
