@@ -8,8 +8,8 @@ written here that the client would not write itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Generator, Mapping
+from typing import NamedTuple
 
 from crlf.cli.asking.request import Asked
 from crlf.cli.exchanging.fetch import _STANDING
@@ -22,15 +22,13 @@ from crlf.flow.exchange import send_request
 from crlf.flow.run import run_sync
 from crlf.flow.tunnel import check_straight, forwarded
 from crlf.message.authority import in_brackets
-from crlf.message.facts import StreamFacts
 from crlf.message.request import Request
 from crlf.message.url import URL
 from crlf.net.blocking import BlockingNetwork
+from crlf.net.outlet import Outlet, at_once
 from crlf.ports import Via
 from crlf.rules.deadlines import Timeout
 from crlf.wire.h1.client import ClientEngine
-
-T = TypeVar("T")
 
 STANDING = _STANDING  # fields that the command line's client always sends
 # What a server says to "Expect: 100-continue" when it wants the content, as nearly all do.
@@ -120,7 +118,7 @@ def request_bytes(request: Request) -> Generator[bytes, None, None]:
     cannot be sent, and what reading a file raises.
     """
     budget = Budget(Timeout.of(None), lambda: 0.0)
-    sending = send_request(Connection(_Outlet(), ClientEngine()), request, budget, _here)
+    sending = send_request(Connection(Outlet(_CONTINUE), ClientEngine()), request, budget, at_once)
     try:
         while True:
             try:
@@ -132,48 +130,3 @@ def request_bytes(request: Request) -> Generator[bytes, None, None]:
             yield piece
     finally:
         sending.close()
-
-
-async def _here(work: Callable[[], T]) -> T:
-    """Run work at once: there is nobody it could hold up."""
-    return work()
-
-
-class _Piece:
-    """What a flow suspends with, so that who runs it gets the bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def __await__(self) -> Generator[bytes, None, None]:
-        yield self._data
-
-
-class _Outlet:
-    """A stream that hands out what is written to it, and says nothing but "go on"."""
-
-    facts = StreamFacts()
-    sends_files = False
-
-    async def read(self, deadline: float | None) -> bytes:
-        return _CONTINUE
-
-    async def write(self, data: bytes, deadline: float | None) -> None:
-        await _Piece(data)
-
-    async def end(self, deadline: float | None) -> None:
-        """Nobody is there to be told."""
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def has_arrived(self) -> bool:
-        return False
-
-    async def send_file(
-        self, descriptor: int, offset: int, count: int, deadline_of: Callable[[], float | None]
-    ) -> None:
-        raise NotImplementedError  # sends_files says so
-
-    def on_end(self, callback: Callable[[], object] | None) -> None:
-        """It has no peer that could end it."""

@@ -6,6 +6,7 @@ request of ours. Its law: content that a tool has no words for is told as bytes,
 
 from __future__ import annotations
 
+from binascii import Error, a2b_base64
 from collections.abc import Mapping
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
@@ -228,8 +229,6 @@ def _login(asked: Asked, request: Request) -> tuple[str, str, str] | None:
         return "bearer", said, ""
     if scheme != "Basic":
         return None
-    from binascii import Error, a2b_base64
-
     try:
         user, colon, password = a2b_base64(said).decode("utf-8").partition(":")
     except (Error, ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from binascii import b2a_base64
+
 from crlf.cli.exits import Failure
 from crlf.cli.translating.errand import (
     Errand,
@@ -118,9 +120,7 @@ def _appended(part: Text | Upload) -> str:
 
 def _bytes(data: bytes) -> str:
     """Write bytes, in Base64, which browsers and Node both read."""
-    from base64 import b64encode
-
-    text = b64encode(data).decode("ascii")
+    text = b2a_base64(data, newline=False).decode("ascii")
     return f'Uint8Array.from(atob("{text}"), (sign) => sign.charCodeAt(0))'
 
 

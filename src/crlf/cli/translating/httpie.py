@@ -19,6 +19,7 @@ from crlf.cli.translating.errand import (
 )
 from crlf.cli.translating.quoting import is_word, printf, sh
 from crlf.message.request import FORM_TYPE
+from crlf.wire.forms import build_form
 
 _LONGEST = 100  # characters of a command that is written on one line
 _SPECIAL = frozenset(":=@;")
@@ -95,8 +96,6 @@ def _content(errand: Errand) -> tuple[str, list[str], list[str], str]:
 
 def _is_same(pairs: list[tuple[str, str]]) -> bool:
     """Whether HTTPie, by Python's own means, writes a form as we do."""
-    from crlf.wire.forms import build_form
-
     return urlencode(pairs).encode() == build_form(pairs)
 
 

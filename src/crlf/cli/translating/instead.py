@@ -143,8 +143,16 @@ def _secret_line(request: Request) -> str:
 
 def _beside(tool: str, errand: Errand) -> list[str]:
     """Say what a tool does not do as we do."""
-    names = forbidden(errand) if tool == "fetch" else []
-    return [f"browsers write these themselves: {', '.join(names)}"] if names else []
+    path, _, query = errand.request.target.partition("?")
+    if tool == "httpie" and {"[", "]"} & set(path):
+        return ["HTTPie writes [ and ] in a path as %5B and %5D"]
+    if tool != "fetch":
+        return []
+    names = forbidden(errand)
+    remarks = [f"browsers write these themselves: {', '.join(names)}"] if names else []
+    if "/." in path or "'" in query:
+        remarks.append("fetch writes this URL in its own way, without /../ and with %27 for '")
+    return remarks
 
 
 # --- on a terminal -------------------------------------------------------------------------------
