@@ -27,6 +27,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+os.environ["CRLF_CLIENT_CONFIG"] = "off"  # no test depends on who runs it, nor changes it
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 FDS = Path("/proc/self/fd")
 # Seconds that a thread or a socket may take to end after its test.

@@ -177,6 +177,8 @@ def test_the_newer_of_field_and_credentials_counts(at_home: CommandLine, place: 
     assert value() == ["Basic YTpi"]
     assert value("Authorization:Own y") == ["Own y"]
     assert value() == ["Own y"]
+    assert value("Authorization:") == []
+    assert value() == []
 
 
 def test_a_cookie_field_becomes_cookies(at_home: CommandLine, place: str) -> None:

@@ -119,6 +119,8 @@ class Reader:
             "PATH": os.pathsep.join(path),
             "PYTHONPATH": os.pathsep.join(filter(None, source)),
             "NO_COLOR": "1",
+            "CRLF_CLIENT_CONFIG": "",
+            "XDG_CONFIG_HOME": str(folder / ".config"),  # settings and sessions of the page's own
         }
 
     def follow(self, page: list[Block]) -> int:
