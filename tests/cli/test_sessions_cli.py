@@ -26,6 +26,7 @@ from crlf.cli.exits import NO_CONNECTION, NO_OUTPUT, OK, REFUSED, USAGE
 from crlf.cli.main import main
 from crlf.message.errors import BadUrl, Malformed
 from crlf.message.url import URL
+from crlf.net import ownfile
 from crlf.rules.hsts import SecureHost
 
 CommandLine = Any  # see conftest.py
@@ -461,6 +462,17 @@ def test_a_disk_that_takes_nothing_leaves_the_old_one(
     assert done.err == "crlf: the session ./s.json cannot be kept: No space left on device\n"
     assert (tmp_path / "s.json").read_bytes() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["home", "s.json"]
+
+
+@posix
+def test_who_does_not_let_go_of_it_is_not_waited_for_for_ever(
+    at_home: CommandLine, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownfile, "PATIENCE", 0.05)
+    with ownfile.holding(str(tmp_path)):
+        done = at_home("get", f"{place}/echo", "X-A:1", "--session=./s.json")
+    assert done.code == NO_OUTPUT
+    assert "./s.json cannot be kept: another command does not let go of it" in done.err
 
 
 # --- several at once -----------------------------------------------------------------------------
