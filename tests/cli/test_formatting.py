@@ -317,6 +317,13 @@ def test_a_note_stands_for_a_picture() -> None:
     assert on_terminal(b"\0", {}, Pretty(False, False)).startswith("[content of no type: not")
 
 
+def test_a_note_is_short_on_a_narrow_terminal() -> None:
+    shown: list[str] = []
+    fields = Headers({"content-type": "a/b", "content-length": "10"})
+    TerminalOutput(shown.append, fields, Pretty(False, False), width=40).write(b"\0")
+    assert shown == ["[a/b, 10 bytes]\n"]
+
+
 def test_a_first_piece_may_end_within_a_character() -> None:
     shown: list[str] = []
     output = TerminalOutput(shown.append, Headers({}), Pretty(False, False))

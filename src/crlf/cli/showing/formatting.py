@@ -260,7 +260,7 @@ class TerminalOutput:
     """Content for people, on a terminal.
 
     is_full: no more is of any use. plain: where content goes that is no text, when it may go
-    somewhere; None on a terminal, which gets a note in its place.
+    somewhere; None on a terminal, which gets a note in its place. width: the terminal's columns.
     """
 
     def __init__(
@@ -269,11 +269,13 @@ class TerminalOutput:
         headers: Headers,
         pretty: Pretty,
         plain: Output | None = None,
+        width: int = 80,
     ) -> None:
         self._show = show
         self._headers = headers
         self._pretty = pretty
         self._plain = plain
+        self._width = width
         self._text: TerminalText | None = None
         self._shape: Shape = AsItIs()
         self._ends_line = True
@@ -331,9 +333,10 @@ class TerminalOutput:
         pixels = image_size(piece)
         if pixels is not None:
             about.append(f"{pixels[0]} x {pixels[1]} pixels")
-        style = Style(self._pretty.colours)
         note = f"[{', '.join(about)}: not for a terminal; -o FILE saves it]"
-        self._put(style.paint(note, "odd") + "\n")
+        if len(note) > self._width:
+            note = f"[{', '.join(about)}]"
+        self._put(Style(self._pretty.colours).paint(note, "odd") + "\n")
         self.is_full = True
 
 

@@ -150,7 +150,8 @@ class Printer:
         environment = self._environment
         stream = StreamOutput(environment.stdout)
         if self._is_terminal:
-            return TerminalOutput(environment.show, headers, self._pretty)
+            width = environment.width
+            return TerminalOutput(environment.show, headers, self._pretty, width=width)
         if any(self._pretty):
             return TerminalOutput(environment.show, headers, self._pretty, stream)
         return stream
