@@ -310,17 +310,17 @@ def test_a_note_stands_for_a_picture() -> None:
     start = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 640, 480) + b"\0"
     fields = {"content-type": "image/png", "content-length": "12345"}
     assert on_terminal(start, fields, Pretty(False, False)) == (
-        "[image/png, 12,345 bytes, 640 x 480 pixels: not for a terminal; -o FILE saves it]\n"
+        "[image/png, 12,345 bytes, 640 x 480 pixels; -o FILE saves it]\n"
     )
     fields = {"content-type": "a/b", "content-length": "10", "content-encoding": "zz"}
-    assert on_terminal(b"\0", fields, Pretty(False, False)).startswith("[a/b, 10 bytes as zz: not")
-    assert on_terminal(b"\0", {}, Pretty(False, False)).startswith("[content of no type: not")
+    assert on_terminal(b"\0", fields, Pretty(False, False)).startswith("[a/b, 10 bytes as zz; -o")
+    assert on_terminal(b"\0", {}, Pretty(False, False)).startswith("[content of no type; -o")
 
 
 def test_a_note_is_short_on_a_narrow_terminal() -> None:
     shown: list[str] = []
     fields = Headers({"content-type": "a/b", "content-length": "10"})
-    TerminalOutput(shown.append, fields, Pretty(False, False), width=40).write(b"\0")
+    TerminalOutput(shown.append, fields, Pretty(False, False), width=30).write(b"\0")
     assert shown == ["[a/b, 10 bytes]\n"]
 
 

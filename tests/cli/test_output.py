@@ -172,7 +172,7 @@ def test_a_terminal_gets_nothing_that_it_would_obey(terminal: Terminal, site: st
 def test_binary_content_is_a_note_on_a_terminal(terminal: Terminal, site: str) -> None:
     done = terminal("get", f"{site}/bytes/1024", "-b")
     assert (done.code, done.err) == (OK, "")
-    assert done.text == "[image/png, 1,024 bytes: not for a terminal; -o FILE saves it]\n"
+    assert done.text == "[image/png, 1,024 bytes; -o FILE saves it]\n"
     assert len(terminal("get", f"{site}/bytes/1024", "-o", "-").out) == 1024
 
 

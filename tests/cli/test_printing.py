@@ -151,7 +151,7 @@ def test_binary_content_is_not_downloaded_for_a_note(
     done = terminal("get", scripted(head + b"\0", hold=20), "-b")
     assert (done.code, done.text) == (
         OK,
-        "[video/mp4, 1,000,000 bytes: not for a terminal; -o FILE saves it]\n",
+        "[video/mp4, 1,000,000 bytes; -o FILE saves it]\n",
     )
 
 

@@ -333,7 +333,7 @@ class TerminalOutput:
         pixels = image_size(piece)
         if pixels is not None:
             about.append(f"{pixels[0]} x {pixels[1]} pixels")
-        note = f"[{', '.join(about)}: not for a terminal; -o FILE saves it]"
+        note = f"[{', '.join(about)}; -o FILE saves it]"
         if len(note) > self._width:
             note = f"[{', '.join(about)}]"
         self._put(Style(self._pretty.colours).paint(note, "odd") + "\n")
