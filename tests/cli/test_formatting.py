@@ -210,7 +210,7 @@ def test_mixed_content_stays_as_it_is(inner: str) -> None:
 )  # fmt: skip
 def test_xml_that_is_odd_is_not_indented(text: str) -> None:
     assert indent_xml(text) is None
-    assert shaped(HeldXml(MarkupShape(Style(False)), Clock()), text) == text
+    assert shaped(HeldXml(indent_xml, MarkupShape(Style(False)), Clock()), text) == text
 
 
 def test_space_that_is_to_be_kept_is_kept() -> None:

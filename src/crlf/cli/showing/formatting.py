@@ -15,9 +15,7 @@ from typing import NamedTuple, Protocol
 
 from crlf.cli.environment import Environment
 from crlf.cli.exits import Failure
-from crlf.cli.showing.images import image_size
 from crlf.cli.showing.jsontext import JsonShape
-from crlf.cli.showing.markup import MarkupShape, indent_xml
 from crlf.cli.showing.output import Output, count, says_text
 from crlf.cli.terminal import Style, TerminalText, harmless_line, is_text
 from crlf.message.content import declared_encoding, encoding_of
@@ -116,7 +114,14 @@ class HeldJson:
 class HeldXml:
     """XML, shown indented when all of it is here, coloured alone when it takes long."""
 
-    def __init__(self, colours: MarkupShape, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        indent: Callable[[str], str | None],
+        colours: Shape,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """indent: returns a whole document indented, or None."""
+        self._indent = indent
         self._colours = colours
         self._now = now
         self._held: list[str] | None = []
@@ -142,7 +147,7 @@ class HeldXml:
         if self._held is None:
             return self._colours.finish()
         whole = "".join(self._held)
-        shaped = indent_xml(whole)
+        shaped = self._indent(whole)
         return self._colours.feed(whole if shaped is None else shaped) + self._colours.finish()
 
 
@@ -227,8 +232,10 @@ def shape_of(headers: Headers, start: str, pretty: Pretty) -> Shape:
         return HeldJson(shape) if pretty.formats else shape
     is_html = name in ("html", "xhtml+xml")
     if is_html or name == "xml" or name.endswith("+xml"):
-        colours = MarkupShape(style, is_html=is_html)
-        return HeldXml(colours) if pretty.formats and not is_html else colours
+        from crlf.cli.showing import markup  # an answer is one thing or another
+
+        colours = markup.MarkupShape(style, is_html=is_html)
+        return HeldXml(markup.indent_xml, colours) if pretty.formats and not is_html else colours
     return AsItIs()
 
 
@@ -330,6 +337,8 @@ class TerminalOutput:
         coding = self._headers.get("content-encoding", "")
         if coding and len(about) > 1:
             about[-1] += f" as {harmless_line(coding)}"
+        from crlf.cli.showing.images import image_size  # most content is text
+
         pixels = image_size(piece)
         if pixels is not None:
             about.append(f"{pixels[0]} x {pixels[1]} pixels")

@@ -11,29 +11,49 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Protocol
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.environment import Environment
 from crlf.cli.exits import Failure
 from crlf.cli.showing.formatting import TerminalOutput, read_pretty
-from crlf.cli.showing.jsontext import JsonShape
-from crlf.cli.showing.measure import Measure
 from crlf.cli.showing.output import Output, StreamOutput, count
-from crlf.cli.showing.selecting import Number, SelectOutput, as_json, as_line, parse_path
-from crlf.cli.showing.sent import MOST, Sent
-from crlf.cli.terminal import Style, harmless, harmless_line
+from crlf.cli.terminal import Style, harmless_line
 from crlf.client.streamed import StreamedResponse
+from crlf.message.batch import Batch
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.net.blocking import BlockingNetwork
-from crlf.net.tap import TapNetwork
 from crlf.patterns import pattern
 from crlf.ports import Network
 from crlf.rules.tracing import Step, Trace
+from crlf.wire.parts import RequestHead
 
 PARTS = "HBhbmt"
 _SECRETS = ("authorization", "proxy-authorization")
 _CREDENTIALS = pattern(r"([!-~]+ +).+")
+
+
+class Sent(Protocol):
+    """What was sent last: see sent.py."""
+
+    head: RequestHead | None
+    content: Batch
+    size: int
+
+    @property
+    def left(self) -> int: ...
+
+
+class Measured(Protocol):
+    """What an exchange took: see measure.py."""
+
+    redirects: int
+    head_size: int
+    content_size: int
+
+    @property
+    def total(self) -> float: ...
 
 
 class Printer:
@@ -49,14 +69,16 @@ class Printer:
         self._pretty = read_pretty(arguments.last("pretty"), environment)
         self._path = arguments.last("select")
         if self._path is not None:
-            parse_path(self._path)
+            from crlf.cli.showing import selecting  # few select
+
+            selecting.parse_path(self._path)
         self._is_terminal = environment.stdout_is_terminal
         is_coloured = self._pretty.colours or (
             arguments.last("pretty") is None and environment.wants_colour(self._is_terminal)
         )
         self._style = Style(is_coloured)
         self._sent: Sent | None = None
-        self._measure: Measure | None = None
+        self._measure: Measured | None = None
         self._has_written = False
         self._content: _Below | None = None
 
@@ -65,13 +87,18 @@ class Printer:
     ) -> tuple[Network | None, Trace | None]:
         """Look on where what is to be shown is known there alone."""
         if "H" in self._parts or "B" in self._parts:
-            self._sent = Sent()
-            network = TapNetwork(
-                BlockingNetwork() if network is None else network, self._sent.event
-            )
+            from crlf.cli.showing import sent  # few look at what they asked
+            from crlf.net.tap import TapNetwork
+
+            network = BlockingNetwork() if network is None else network
+            self._sent = watching = sent.Sent()
+            network = TapNetwork(network, watching.event)
         if "m" in self._parts:
-            measure = self._measure = Measure(time.monotonic if network is None else network.now)
-            trace = measure.step if trace is None else _both(measure.step, trace)
+            from crlf.cli.showing import measure  # few ask for figures
+
+            now = time.monotonic if network is None else network.now
+            self._measure = measured = measure.Measure(now)
+            trace = measured.step if trace is None else _both(measured.step, trace)
         return network, trace
 
     def begin(self, response: StreamedResponse) -> None:
@@ -97,7 +124,9 @@ class Printer:
         """Return what lets through to a file only what is selected, if something is to be."""
         if self._path is None:
             return sink
-        return SelectOutput(self._path, sink, lambda value: f"{as_line(value)}\n".encode())
+        from crlf.cli.showing import selecting
+
+        return selecting.SelectOutput(self._path, sink)
 
     def end(self, response: StreamedResponse) -> None:
         """Show what is after the content."""
@@ -159,17 +188,19 @@ class Printer:
     def _selecting(self) -> Output | None:
         if self._path is None:
             return None
-        sink = StreamOutput(self._environment.stdout)
-        if not self._is_terminal and not any(self._pretty):
-            return SelectOutput(self._path, sink, lambda value: f"{as_line(value)}\n".encode())
-        return SelectOutput(self._path, sink, self._pretty_line)
+        from crlf.cli.showing import selecting
 
-    def _pretty_line(self, value: object) -> bytes:
-        if isinstance(value, str) and not isinstance(value, Number):
-            return self._environment.encoded(f"{harmless(value)}\n")
-        shape = JsonShape(Style(self._pretty.colours), indents=self._pretty.formats)
-        text = shape.feed(harmless(as_json(value))) + shape.finish()
-        return self._environment.encoded(f"{text}\n")
+        environment = self._environment
+        sink = StreamOutput(environment.stdout)
+        if not self._is_terminal and not any(self._pretty):
+            return selecting.SelectOutput(self._path, sink)
+        formats, colours = self._pretty
+
+        def shown(value: object) -> bytes:
+            text = selecting.as_shown(value, Style(colours), indents=formats)
+            return environment.encoded(f"{text}\n")
+
+        return selecting.SelectOutput(self._path, sink, shown)
 
     def _show_request_content(self, request: Request) -> None:
         """Show what was sent: what was kept of it, or all of it once more, where it is there."""
@@ -177,8 +208,8 @@ class Printer:
         if sent is None or sent.head is None or not sent.size:
             return
         output = _Below(self._plain(sent.head.headers), self._gap)
+        left = sent.left
         pieces: Iterable[bytes] = sent.content.take()  # type: ignore[assignment]  # bytes or alike
-        left = sent.size - MOST
         body = request.body
         if left > 0 and not isinstance(body, bytes) and body.can_send_again and not body.waits:
             pieces, left = body.chunks(), 0

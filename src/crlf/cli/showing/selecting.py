@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from crlf.cli.exits import OTHER, Failure
+from crlf.cli.showing.jsontext import JsonShape
 from crlf.cli.showing.output import Output
+from crlf.cli.terminal import Style, harmless
 from crlf.message.batch import Batch
 from crlf.message.errors import TooLarge
 from crlf.patterns import pattern
@@ -223,6 +225,18 @@ def as_line(value: object) -> str:
     return str(value) if is_text else as_json(value)
 
 
+def as_shown(value: object, style: Style, *, indents: bool) -> str:
+    """Write a value for people: harmless, JSON in colour and on lines of its own."""
+    if isinstance(value, str) and not isinstance(value, Number):
+        return harmless(value)
+    shape = JsonShape(style, indents=indents)
+    return shape.feed(harmless(as_json(value))) + shape.finish()
+
+
+def _line(value: object) -> bytes:
+    return as_line(value).encode("utf-8", "replace") + b"\n"
+
+
 class SelectOutput:
     """Takes JSON, and writes what a path leads to, a line for each value.
 
@@ -231,11 +245,14 @@ class SelectOutput:
 
     is_full = False
 
-    def __init__(self, path: str, sink: Output, line_of: Callable[[object], bytes]) -> None:
+    def __init__(
+        self, path: str, sink: Output, line_of: Callable[[object], bytes] | None = None
+    ) -> None:
+        """line_of: how a value is written; see `as_line` for what stands without it."""
         self._path = path
         self._steps = parse_path(path)
         self._sink = sink
-        self._line_of = line_of
+        self._line_of = _line if line_of is None else line_of
         self._content = Batch()
 
     def write(self, piece: bytes) -> None:

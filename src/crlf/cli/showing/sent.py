@@ -33,6 +33,11 @@ class Sent:
         self.size = 0
         self._engines: dict[int, ServerEngine] = {}
 
+    @property
+    def left(self) -> int:
+        """How many bytes of the content were not kept."""
+        return self.size - self.content.size
+
     def event(self, event: Event) -> None:
         """Take note of what is sent."""
         number = event.connection
