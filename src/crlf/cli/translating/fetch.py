@@ -7,7 +7,6 @@ from binascii import b2a_base64
 from crlf.cli.exits import Failure
 from crlf.cli.translating.errand import (
     Errand,
-    File,
     Json,
     Multipart,
     Text,
@@ -89,11 +88,7 @@ def _content(errand: Errand) -> tuple[list[str], str]:
     if isinstance(content, Multipart):
         lines = ["const form = new FormData();"]
         return [*lines, *map(_appended, content.parts)], "form"
-    if isinstance(content, File):
-        with open(content.path, "rb") as file:
-            data = file_bytes(file)
-    else:
-        data = errand.raw()
+    data = errand.raw()
     if not data:
         return [], ""
     if isinstance(content, Json) and _is_same(content.value):

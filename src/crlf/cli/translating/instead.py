@@ -49,6 +49,8 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
         raise Failure(f"--as knows no {tool}; {hint}")
     if tool is not None and arguments.has("offline"):
         raise Failure("--offline and --as exclude each other: each writes the request its way")
+    if arguments.has("output"):
+        raise Failure("nothing is received that -o could save; redirect standard output: > FILE")
     asked = read_request(command, arguments, environment)
     try:
         asked = _in_session(asked, arguments, environment)

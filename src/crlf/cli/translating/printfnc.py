@@ -11,7 +11,7 @@ from crlf.cli.translating.quoting import printf, sh
 from crlf.message.authority import in_brackets, is_address
 
 WAIT = 10  # seconds without a byte after which nc goes
-_LONGEST = 100  # characters of a command that is written on one line
+_LONGEST = 120  # characters of a command that is written on one line
 
 
 def printf_nc(errand: Errand) -> str:
