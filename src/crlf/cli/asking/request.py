@@ -22,6 +22,9 @@ from crlf.message.grammar import is_token
 from crlf.message.headers import check_field
 from crlf.message.url import URL
 
+# Fields that every request of a command has. Which codings there are beside these is a question of
+# packages, 2 ms that no page is worth.
+STANDING = {"accept-encoding": "gzip, deflate"}
 # Methods whose content means nothing (RFC 9110 9.3): to give some is a slip, most likely.
 _WITHOUT_CONTENT = ("get", "head")
 # What the three files are about that are loaded when one of these is said.

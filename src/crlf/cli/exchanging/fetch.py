@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from crlf.cli.arguments import Arguments
-from crlf.cli.asking.request import Asked, read_request
+from crlf.cli.asking.request import STANDING, Asked, read_request
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exits import BROKE, OK, OTHER, REDIRECTED, REFUSED, Failure
@@ -23,9 +23,6 @@ from crlf.client.streamed import StreamedResponse
 from crlf.message.status import reason_of
 from crlf.ports import Network
 from crlf.rules.tracing import Trace
-
-# Which codings there are beside these is a question of packages, 2 ms that no page is worth.
-_STANDING = {"accept-encoding": "gzip, deflate"}
 
 
 class Printer(Protocol):
@@ -64,7 +61,7 @@ def run(
                 network, trace = printer.watch(network, trace)
             if trace is not None:
                 asked.options["trace"] = trace
-            client_options: ClientOptions = {"headers": _STANDING, **asked.client}
+            client_options: ClientOptions = {"headers": STANDING, **asked.client}
             if network is not None:
                 client_options["network"] = network
             with (

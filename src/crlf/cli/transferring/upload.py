@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.asking.inputs import open_input
-from crlf.cli.asking.request import Asked, read_request, read_url
+from crlf.cli.asking.request import STANDING, Asked, read_request, read_url
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exchanging.fetch import in_session
@@ -30,9 +30,6 @@ from crlf.message.fields.media import media_type_of, parse_media_type
 from crlf.message.grammar import is_token
 from crlf.message.percent import percent_encode
 from crlf.net.stoppable import StoppableNetwork
-
-# An answer in a coding would have to be undone for a terminal; few are long.
-_STANDING = {"accept-encoding": "gzip, deflate"}
 
 
 def run(command: Command, arguments: Arguments, environment: Environment) -> int:
@@ -136,7 +133,7 @@ class _Upload:
         """Send it and show the answer; return the exit code."""
         network, transfer = StoppableNetwork(), self._transfer
         options: ClientOptions = {
-            "headers": _STANDING, **self._asked.client, "network": network,
+            "headers": STANDING, **self._asked.client, "network": network,
         }  # fmt: skip
         painter = painter_for(self._environment, [transfer], is_quiet=self._is_quiet)
         with PlainClient(**options) as client:
