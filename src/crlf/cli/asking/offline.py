@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import NamedTuple
 
-from crlf.cli.asking.request import Asked
-from crlf.cli.exchanging.fetch import _STANDING
+from crlf.cli.asking.request import STANDING, Asked
 from crlf.client.core import Core
 from crlf.client.options import ClientOptions
 from crlf.client.settings import jar_of, proxies_of, settings_of
@@ -30,7 +29,6 @@ from crlf.ports import Via
 from crlf.rules.deadlines import Timeout
 from crlf.wire.h1.client import ClientEngine
 
-STANDING = _STANDING  # fields that the command line's client always sends
 # What a server says to "Expect: 100-continue" when it wants the content, as nearly all do.
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Of the client: only of use to one that connects, and a policy would want to see addresses.

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
-from crlf.cli.asking.offline import STANDING, Way, dressed, outgoing, request_bytes, way_of
-from crlf.cli.asking.request import Asked
+from crlf.cli.asking.offline import Way, dressed, outgoing, request_bytes, way_of
+from crlf.cli.asking.request import STANDING, Asked
 from crlf.cli.environment import Environment
 from crlf.cli.exits import Failure
 from crlf.client.dressing import USER_AGENT
