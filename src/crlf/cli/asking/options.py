@@ -17,11 +17,21 @@ INSTEAD = "Instead of asking"
 CONTENT_OPTIONS = (
     Option("-H --header", "'NAME: VALUE'", "send a header field; may be repeated", CONTENT),
     Option("-f --form", "", "send name=value as a form (this is the default)", CONTENT),
-    Option("-j --json", "", "send name=value as a JSON object", CONTENT),
+    Option(
+        "-j --json",
+        "",
+        "send name=value as a JSON object; a[b][]=1 leads into it. Asks for JSON too",
+        CONTENT,
+    ),
     Option("--multipart", "", "send a form as multipart/form-data, even without a file", CONTENT),
     Option("--raw", "TEXT", "send TEXT as the whole content", CONTENT),
     Option("--chunked", "", "send the content in chunks, without saying its length", CONTENT),
-    Option("-x --compress", "", "send the content compressed by gzip", CONTENT),
+    Option(
+        "-x --compress",
+        "",
+        "send the content compressed by gzip, where that makes it shorter; -xx always",
+        CONTENT,
+    ),
 )
 WHO_OPTIONS = (
     Option(

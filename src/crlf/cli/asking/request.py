@@ -119,7 +119,13 @@ def whole_url(text: str, is_inside: bool = False) -> str:
         return f"http://localhost{text}"
     head = text.partition("/")[0].partition("?")[0].partition("#")[0]
     name, colon, rest = head.partition(":")
-    is_host = not colon or (rest.isascii() and rest.isdigit()) or "@" in head or name[:1] == "["
+    is_host = (
+        not colon
+        or (rest.isascii() and rest.isdigit())
+        or "." in name  # no scheme that anybody asks for has one: its port is wrong
+        or "@" in head
+        or name[:1] == "["
+    )
     return f"http://{text}" if is_host and "://" not in text.partition("?")[0] else text
 
 
