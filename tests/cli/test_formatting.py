@@ -306,6 +306,39 @@ def test_nothing_that_came_is_obeyed(kind: str, pretty: Pretty) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", plain)
 
 
+KINDS = (
+    "application/json", "text/html", "application/xml", "text/event-stream", "text/plain; charset=",
+    "application/x-ndjson", "application/x-www-form-urlencoded", "image/svg+xml", "",
+)  # fmt: skip
+CHARSETS = ("utf-8", "utf-16", "iso-8859-1", "cp037", "utf-7", "shift_jis")
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from(CHARSETS),
+    st.lists(
+        st.binary() | st.sampled_from([b"\x1b[2J", b'{"a":', b'"', b"<a b='", b"<!--", b"\n", b"]"])
+    ),
+)
+def test_whatever_comes_nothing_is_obeyed(kind: str, charset: str, pieces: list[bytes]) -> None:
+    shown: list[str] = []
+    named = f"{kind}{charset}" if kind.endswith("=") else kind
+    fields = Headers({"content-type": named} if kind else {})
+    output = TerminalOutput(shown.append, fields, Pretty(True, True))
+    for piece in pieces:
+        output.write(piece)
+    output.finish()
+    plain = COLOUR.sub("", "".join(shown))
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", plain)
+
+
+def test_what_is_still_compressed_is_no_text() -> None:
+    shown: list[str] = []
+    fields = Headers({"content-type": "text/plain", "content-encoding": "zz"})
+    TerminalOutput(shown.append, fields, Pretty(True, False), is_coded=True).write(b"abc")
+    assert shown == ["[text/plain; -o FILE saves it]\n"]
+
+
 def test_a_note_stands_for_a_picture() -> None:
     start = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 640, 480) + b"\0"
     fields = {"content-type": "image/png", "content-length": "12345"}

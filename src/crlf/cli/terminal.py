@@ -45,7 +45,7 @@ def is_text(sample: bytes, encoding: str, *, is_declared: bool = False) -> bool:
             return False
     try:
         codecs.getincrementaldecoder(encoding)("strict").decode(sample)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return is_declared
     return True
 

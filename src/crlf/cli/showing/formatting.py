@@ -26,6 +26,8 @@ PATIENCE = 0.3  # seconds that they are held back while more comes
 LONGEST_LINE = 64 * 1024  # characters of a line that are held back
 _JSON_LINES = frozenset({"ndjson", "x-ndjson", "jsonl", "x-jsonlines", "jsonlines", "stream+json"})
 
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+
 
 class Pretty(NamedTuple):
     """How content is shown: formats, white space made anew; colours; else it is as it comes."""
@@ -268,6 +270,7 @@ class TerminalOutput:
 
     is_full: no more is of any use. plain: where content goes that is no text, when it may go
     somewhere; None on a terminal, which gets a note in its place. width: the terminal's columns.
+    is_coded: the content is still compressed.
     """
 
     def __init__(
@@ -276,13 +279,16 @@ class TerminalOutput:
         headers: Headers,
         pretty: Pretty,
         plain: Output | None = None,
+        *,
         width: int = 80,
+        is_coded: bool = False,
     ) -> None:
         self._show = show
         self._headers = headers
         self._pretty = pretty
         self._plain = plain
         self._width = width
+        self._is_coded = is_coded
         self._text: TerminalText | None = None
         self._shape: Shape = AsItIs()
         self._ends_line = True
@@ -293,7 +299,9 @@ class TerminalOutput:
         """Show a piece."""
         if self._text is None and not self._is_binary:
             encoding = _encoding(self._headers, piece)
-            self._is_binary = not is_text(piece, encoding, is_declared=says_text(self._headers))
+            is_declared = says_text(self._headers)
+            is_readable = not self._is_coded and is_text(piece, encoding, is_declared=is_declared)
+            self._is_binary = not is_readable
             if not self._is_binary:
                 self._text = TerminalText(encoding)
                 start = piece[:8].decode("latin-1").lstrip(" \t\r\n")
@@ -352,6 +360,8 @@ class TerminalOutput:
 def _encoding(headers: Headers, piece: bytes) -> str:
     """Decide what text is in, by its first piece, which may end within a character."""
     declared = declared_encoding(headers, piece)
+    if declared in ("utf-16", "utf-32") and not piece.startswith(_MARKS):
+        return f"{declared}-le"  # as browsers read it (WHATWG Encoding 4.2)
     if declared is not None:
         return declared
     try:

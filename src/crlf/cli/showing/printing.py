@@ -116,7 +116,7 @@ class Printer:
         """Return where the content goes: to standard output, formatted as asked for."""
         inner = None
         if "b" in self._parts:
-            inner = self._selecting() or self._plain(response.headers)
+            inner = self._selecting() or self._plain(response.headers, bool(response.codings))
         self._content = _Below(inner, self._gap)
         return self._content
 
@@ -175,15 +175,19 @@ class Printer:
 
     # -- content
 
-    def _plain(self, headers: Headers) -> Output:
+    def _plain(self, headers: Headers, is_coded: bool) -> Output:
         environment = self._environment
-        stream = StreamOutput(environment.stdout)
-        if self._is_terminal:
-            width = environment.width
-            return TerminalOutput(environment.show, headers, self._pretty, width=width)
-        if any(self._pretty):
-            return TerminalOutput(environment.show, headers, self._pretty, stream)
-        return stream
+        stream = None if self._is_terminal else StreamOutput(environment.stdout)
+        if stream is not None and not any(self._pretty):
+            return stream
+        return TerminalOutput(
+            environment.show,
+            headers,
+            self._pretty,
+            stream,
+            width=environment.width,
+            is_coded=is_coded,
+        )
 
     def _selecting(self) -> Output | None:
         if self._path is None:
@@ -207,7 +211,8 @@ class Printer:
         sent = self._sent
         if sent is None or sent.head is None or not sent.size:
             return
-        output = _Below(self._plain(sent.head.headers), self._gap)
+        headers = sent.head.headers
+        output = _Below(self._plain(headers, "content-encoding" in headers), self._gap)
         left = sent.left
         pieces: Iterable[bytes] = sent.content.take()  # type: ignore[assignment]  # bytes or alike
         body = request.body
