@@ -243,6 +243,11 @@ def test_httpie_has_no_words_for_some_fields(crlf: CommandLine) -> None:
     assert "--as curl" in done.err
 
 
+def test_untrusted_is_kept_or_said(crlf: CommandLine) -> None:
+    assert "policy=crlf.public_only" in crlf("get", URL, "--untrusted", "--as", "python").text
+    assert "--untrusted" in crlf("get", URL, "--untrusted", "--as", "curl").err
+
+
 def test_fetch(crlf: CommandLine) -> None:
     done = crlf("post", URL, "a:=1", "Cookie:a=b", "Host:c.example", "--as", "fetch")
     assert 'body: JSON.stringify({"a": 1}),' in done.text

@@ -146,13 +146,15 @@ def _secret_line(request: Request) -> str:
 def _beside(tool: str, errand: Errand) -> list[str]:
     """Say what a tool does not do as we do."""
     path, _, query = errand.request.target.partition("?")
+    remarks = []
+    if "policy" in errand.asked.client and tool != "python":
+        remarks.append("nothing of --untrusted is in it: it goes wherever the host's name leads")
     if tool == "httpie" and {"[", "]"} & set(path):
-        return ["HTTPie writes [ and ] in a path as %5B and %5D"]
-    if tool != "fetch":
-        return []
-    names = forbidden(errand)
-    remarks = [f"browsers write these themselves: {', '.join(names)}"] if names else []
-    if "/." in path or "'" in query:
+        remarks.append("HTTPie writes [ and ] in a path as %5B and %5D")
+    names = forbidden(errand) if tool == "fetch" else []
+    if names:
+        remarks.append(f"browsers write these themselves: {', '.join(names)}")
+    if tool == "fetch" and ("/." in path or "'" in query):
         remarks.append("fetch writes this URL in its own way, without /../ and with %27 for '")
     return remarks
 

@@ -49,6 +49,8 @@ def python(errand: Errand) -> str:
         for name, value in errand.asked.client.items()
         if name in _SAID and isinstance(value, (bool, str, int, tuple, dict, type(None)))
     ]
+    if "policy" in errand.asked.client:
+        client.append("policy=crlf.public_only")
     lines = [f"import {name}" for name in sorted(modules)]
     lines += _froms(errand, modules)
     lines.append("")
