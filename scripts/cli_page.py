@@ -1,4 +1,4 @@
-"""Refresh the tables in docs/cli.md from the command line's own: what there is, is in there.
+"""Refresh the tables of docs/cli from the command line's own: what there is, is in there.
 
 python scripts/cli_page.py
 
@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from crlf.cli.arguments import Option  # noqa: E402
+from crlf.cli.arguments import HELP, Option  # noqa: E402
+from crlf.cli.asking.options import REQUEST_OPTIONS  # noqa: E402
 from crlf.cli.commands import COMMANDS, ITEMS  # noqa: E402
 from crlf.cli.exits import MEANINGS  # noqa: E402
 
-PAGE = ROOT / "docs" / "cli.md"
-MADE = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PAGES = [ROOT / "docs" / "cli" / f"{name}.md" for name in ("index", "options")]
+MADE = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -46,9 +47,27 @@ def made(name: str) -> str:
         return table(("Item", "What it is"), [(f"`{form}`", meaning) for form, meaning in ITEMS])
     if name == "exits":
         return table(("Code", "Meaning"), [(str(code), text) for code, text in MEANINGS.items()])
-    options = COMMANDS[name].options
-    rows = [(option_names(option), option.meaning) for option in options if option.group]
-    return table(("Option", "What it does"), rows)
+    return options(name)
+
+
+def options(name: str) -> str:
+    """Write the tables of a command's options, one a group; what `get` has too is only named."""
+    shared = set() if name == "get" else set(REQUEST_OPTIONS)
+    listed = [option for option in COMMANDS[name].options if option.group]
+    own = [option for option in listed if option not in shared]
+    groups = dict.fromkeys(option.group for option in own)
+    text = "\n".join(options_of(group, own, is_titled=len(groups) > 1) for group in groups)
+    others = [option for option in listed if option in shared and option is not HELP]
+    if others:
+        names = ", ".join(f"`{one}`" for option in others for one in option.names)
+        text += f"{text and chr(10)}As for a request: {names}.\n"
+    return text
+
+
+def options_of(group: str, those: Sequence[Option], *, is_titled: bool) -> str:
+    """Write the table of one group, under its name."""
+    rows = [(option_names(option), option.meaning) for option in those if option.group == group]
+    return (f"**{group}**\n\n" if is_titled else "") + table(("Option", "What it does"), rows)
 
 
 def refreshed(page: str) -> str:
@@ -57,4 +76,5 @@ def refreshed(page: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(refreshed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in PAGES:
+        path.write_text(refreshed(path.read_text(encoding="utf-8")), encoding="utf-8")

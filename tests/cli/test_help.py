@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import cli_page
-from crlf.cli.arguments import parse_arguments
+from crlf.cli.arguments import parse_arguments, parse_raw
 from crlf.cli.asking.items import parse_item
 from crlf.cli.commands import COMMANDS, ITEMS
 from crlf.cli.exits import MEANINGS, OK, USAGE
@@ -25,8 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_help_names_every_command(words: list[str], crlf: CommandLine) -> None:
     done = crlf(*words)
     assert (done.code, done.err) == (OK, "")
+    flat = " ".join(done.text.split())
     for name, command in COMMANDS.items():
-        assert re.search(rf"^  {name} +{re.escape(command.meaning)}$", done.text, re.MULTILINE)
+        assert re.search(rf"^  {name}  ", done.text, re.MULTILINE)
+        assert f"{name} {command.meaning}" in flat
+    assert max(map(len, done.text.splitlines())) <= WIDTH
 
 
 def test_who_says_nothing_is_helped_and_has_made_a_mistake(crlf: CommandLine) -> None:
@@ -54,10 +57,11 @@ def test_help_of_a_command_explains_every_option(name: str, crlf: CommandLine) -
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
 def test_examples_can_be_said(command: Any) -> None:
     for line, _ in command.examples:
-        program, *words = shlex.split(line)
-        assert program == "crlf"
+        [(_, *words)] = [
+            shlex.split(part, comments=True) for part in line.split(" | ") if part[:5] == "crlf "
+        ]
         words = words[1:] if words[0] == command.name else words
-        said = parse_arguments(words, command.options)
+        said = parse_raw(words) if command.is_raw else parse_arguments(words, command.options)
         assert len(said.words) >= command.least
         for text in said.words[command.least :] if command.module == "fetch" else []:
             parse_item(text)
@@ -89,10 +93,13 @@ def test_text_is_folded_at_blanks() -> None:
     assert fold("aaaaaa b", 3) == ["aaaaaa", "b"]
 
 
-def test_the_page_has_what_the_table_has() -> None:
-    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert cli_page.refreshed(page) == page, "run python scripts/cli_page.py"
+def test_the_pages_have_what_the_tables_have() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in cli_page.PAGES]
+    for text in texts:
+        assert cli_page.refreshed(text) == text, "run python scripts/cli_page.py"
+    page = "".join(texts)
     for command in COMMANDS.values():
+        assert f"`crlf {command.name}" in page
         for option in (option for option in command.options if option.group):
             assert all(f"`{name}" in page for name in option.names)
 

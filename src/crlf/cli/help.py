@@ -34,7 +34,7 @@ def command_help(command: Command, style: Style) -> str:
     lines = [
         *_usage([f"crlf {command.name} {command.words} [OPTION]..."], style),
         "",
-        f"{command.meaning[:1].upper()}{command.meaning[1:]}.",
+        *fold(f"{command.meaning[:1].upper()}{command.meaning[1:]}.", WIDTH),
     ]
     if command.module == "fetch":
         lines += _section("Items", ITEMS, style)
