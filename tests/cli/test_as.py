@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.live.capturing import plain, run_line, said_by
 
+from crlf.cli.asking.options import REQUEST_OPTIONS
 from crlf.cli.exits import NO_INPUT, OK, USAGE
 from crlf.cli.translating.instead import TOOLS
 from crlf.cli.translating.quoting import javascript, printf, python_bytes, sh
@@ -136,6 +137,11 @@ def test_a_path_gets_out_of_no_command(crlf: CommandLine) -> None:
         assert f"@{path}".encode() in told.split(b"\0")
         told = run_by(shell, crlf("put", URL, f"@{name}", "--as", "printf-nc").out, crlf.folder)
         assert told == crlf("put", URL, f"@{name}", "--offline").out
+
+
+def test_the_option_lists_the_tools() -> None:
+    option = next(one for one in REQUEST_OPTIONS if one.key == "as")
+    assert option.choices == tuple(TOOLS)
 
 
 # --- what is written -----------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def test_a_terminal_has_colours(crlf: CommandLine) -> None:
     ("words", "code", "line"),
     [
         (["--as", "crul"], USAGE, "did you mean curl?"),
-        (["--as", "telnet"], USAGE, "it takes curl, printf-nc"),
+        (["--as", "telnet"], USAGE, "--as takes curl, printf-nc"),
         (["--as", "curl", "--offline"], USAGE, "exclude each other"),
         (["--offline", "-o", "x"], USAGE, "> FILE"),
         (["--offline", "Host:a", "Host:b"], USAGE, "exactly one Host"),

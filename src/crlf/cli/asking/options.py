@@ -167,9 +167,9 @@ INSTEAD_OPTIONS = (
     Option("--offline", "", "send nothing; write exactly the bytes that would go out", INSTEAD),
     Option(
         "--as",
-        "TOOL",
-        "send nothing; write the request for another tool: curl, printf-nc, python-socket, "
-        "python, httpie, fetch",
+        "curl|printf-nc|python-socket|python|httpie|fetch",
+        "send nothing; write the request for another tool; printf-nc and python-socket send the "
+        "bytes of --offline",
         INSTEAD,
     ),
 )

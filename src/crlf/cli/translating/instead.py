@@ -16,7 +16,6 @@ from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exits import OK, Failure
 from crlf.cli.showing.output import count
-from crlf.cli.suggestions import closest
 from crlf.cli.terminal import Style, TerminalText, harmless, harmless_line, is_text
 from crlf.cli.translating.curl import curl
 from crlf.cli.translating.errand import Errand, errand_of
@@ -28,6 +27,7 @@ from crlf.cli.translating.pythonsocket import python_socket
 from crlf.message.request import Request
 from crlf.rules.digest import Digest
 
+# What --as takes, as asking/options.py lists it too.
 TOOLS: dict[str, Callable[[Errand], str]] = {
     "curl": curl,
     "printf-nc": printf_nc,
@@ -43,10 +43,6 @@ _SECRETS = ("authorization", "proxy-authorization", "cookie")
 def run(command: Command, arguments: Arguments, environment: Environment) -> int:
     """Write what a command line asks for instead of sending it. Raises Failure, CrlfError."""
     tool = arguments.last("as")
-    if tool is not None and tool not in TOOLS:
-        meant = closest(tool, TOOLS)
-        hint = f"did you mean {meant}?" if meant else f"it takes {', '.join(TOOLS)}"
-        raise Failure(f"--as knows no {tool}; {hint}")
     if tool is not None and arguments.has("offline"):
         raise Failure("--offline and --as exclude each other: each writes the request its way")
     if arguments.has("output"):
