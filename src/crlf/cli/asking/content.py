@@ -22,8 +22,6 @@ from crlf.message.request import FORM_TYPE
 JSON_TYPE = "application/json"
 JSON_ACCEPTED = "application/json, */*;q=0.5"
 TEXT_TYPE = "text/plain; charset=utf-8"
-# What an option or an item asks for that this file is about; without any of it, it is not loaded.
-OPTIONS = ("json", "form", "multipart", "raw", "chunked", "compress")
 
 Field = tuple[str, str | None]
 

@@ -21,9 +21,6 @@ from crlf.rules.credentials import Basic, Bearer
 from crlf.rules.digest import Digest
 from crlf.rules.netrc import MAX_NETRC, NetrcLogin, find_login, parse_netrc
 
-# Without any of these this file is not loaded.
-OPTIONS = ("auth", "auth-type", "netrc")
-
 
 def read_auth(arguments: Arguments, url: URL, environment: Environment) -> Auth | None:
     """Return what the options say of credentials; None when they say nothing. Raises Failure.

@@ -21,11 +21,6 @@ from crlf.rules.deadlines import LONGEST, Timeout
 from crlf.rules.retries import Retry
 from crlf.values import replace
 
-# What is said of the way: without any of these this file is not loaded.
-OPTIONS = (
-    "timeout", "connect-timeout", "retry", "max-redirects", "insecure", "ca", "tls-minimum",
-    "cert", "cert-key", "proxy", "no-proxy", "resolve", "unix-socket", "interface", "untrusted",
-)  # fmt: skip
 RETRIED = frozenset({429, 502, 503, 504})
 MOST_RETRIES = 1000
 MOST_REDIRECTS = 1000
