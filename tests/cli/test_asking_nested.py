@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -143,13 +144,14 @@ def test_any_names_build_json_or_fail_with_a_caret(names: list[str]) -> None:
 def test_any_keys_can_be_written(keys: list[str]) -> None:
     def written(key: str) -> str:
         escaped = "".join(f"\\{letter}" if letter in "[]\\" else letter for letter in key)
-        return f"\\{escaped}" if key.lstrip("-").isdigit() else escaped
+        return f"\\{escaped}" if is_number(key) else escaped
+
+    def is_number(key: str) -> bool:
+        return re.fullmatch("-?[0-9]+", key) is not None
 
     name = written(keys[0]) + "".join(f"[{written(key)}]" for key in keys[1:])
     place = build_json([(parse_item("x=1")._replace(name=name), "v")])
-    for number, key in enumerate(keys):
-        if number == 0 and key.lstrip("-").isdigit():
-            return
+    for key in keys:
         assert isinstance(place, dict)
         place = place[key]
     assert place == "v"
