@@ -36,7 +36,7 @@ def python(errand: Errand) -> str:
     kind, content = _content(errand, modules)
     arguments += content
     arguments += _fields(errand, kind)
-    arguments += _login(errand, modules)
+    arguments += _login(errand)
     options = errand.asked.options
     follow = options.get("follow_redirects")
     if errand.seconds is not None:
@@ -52,7 +52,7 @@ def python(errand: Errand) -> str:
     if "policy" in errand.asked.client:
         client.append("policy=crlf.public_only")
     lines = [f"import {name}" for name in sorted(modules)]
-    lines += _froms(errand, modules)
+    lines += _froms(errand)
     lines.append("")
     if client:
         lines.append(f"with crlf.Client({', '.join(client)}) as client:")
@@ -63,7 +63,7 @@ def python(errand: Errand) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _froms(errand: Errand, modules: set[str]) -> list[str]:
+def _froms(errand: Errand) -> list[str]:
     is_asked = errand.login is not None and errand.login[0] == "digest"
     return ["from getpass import getpass"] if is_asked else []
 
@@ -153,7 +153,7 @@ def _value(value: str) -> str:
     return repr(value)
 
 
-def _login(errand: Errand, modules: set[str]) -> list[str]:
+def _login(errand: Errand) -> list[str]:
     if errand.login is None:
         return []
     kind, user, password = errand.login
