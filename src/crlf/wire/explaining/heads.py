@@ -166,12 +166,15 @@ def _tile_request_line(tiles: Tiles, end: int) -> None:
     data = tiles.data
     method = ""
     seen = 0  # words that are done: method, target, version
+    version_at = data.rfind(b" HTTP/", tiles.at, end) + 1
     for found in _WORDS.finditer(data, tiles.at, end):
         word = found[0]
         if word[:1] == b" ":
-            if seen and seen < 3:
+            if seen == 1 or (seen == 2 and version_at <= found.end()):
                 tiles.take(found.start() + 1, "space")
             tiles.take(found.end(), "broken", "a space too many", "RFC 9112 3")
+        elif seen == 2 and version_at > found.start():
+            tiles.take_text(found.end(), "broken", "a second target", "RFC 9112 3")
         elif seen == 0:
             method = word.decode("latin-1")
             tiles.take_text(found.end(), "method", method_meaning(method))

@@ -43,7 +43,8 @@ def value_span(
     """Make the span of a field's value: what it says, and its parts unless it is folded."""
     say = _BY_NAME.get(name.lower())
     meaning, details = ("", ()) if say is None else say(start, value)
-    return span_of(start, start + len(value), element, meaning, rule, () if is_folded else details)
+    kept = () if is_folded else tuple(each for each in details if each.end > each.start)
+    return span_of(start, start + len(value), element, meaning, rule, kept)
 
 
 def _host(start: int, value: str) -> Said:
