@@ -47,7 +47,7 @@ def _shown(character: str, has_unicode: bool) -> str:
     if character == "\n":
         return "␊" if has_unicode else "\\n"
     if character > "\x7f" and not has_unicode:
-        return character.encode("ascii", "backslashreplace").decode("ascii")
+        return "".join([f"\\x{byte:02x}" for byte in character.encode("utf-8")])
     return harmless_line(character)
 
 

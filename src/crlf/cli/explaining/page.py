@@ -144,10 +144,15 @@ def _wire(part: Part, line: Line, start: int, end: int) -> str:
     for span in line.spans:
         begin, stop = max(span.start, start), min(span.end, end)
         if begin < stop:
-            glyphs = glyphs_of(part.data, begin, stop, has_unicode=True)
-            text = escape("".join([glyph.text for glyph in glyphs]))
+            text = _shown(part.data, begin, stop)
             pieces.append(f'<span class="e-{_class(span)}" title="{_title(span)}">{text}</span>')
     return "".join(pieces)
+
+
+def _shown(data: bytes, start: int, end: int) -> str:
+    """Write bytes; line ends by their names, since few fonts have signs for them."""
+    text = escape("".join([g.text for g in glyphs_of(data, start, end, has_unicode=True)]))
+    return text.replace("␍", "<s>CR</s>").replace("␊", "<s>LF</s>")
 
 
 def _class(span: Span) -> str:
@@ -169,15 +174,14 @@ def _content(part: Part, line: Line) -> str:
     pieces, at = [], span.start
     while at < end:
         stop = data.find(b"\n", at, end) + 1 or end
-        glyphs = glyphs_of(data, at, stop, has_unicode=True)
-        pieces.append(escape("".join([glyph.text for glyph in glyphs])))
+        pieces.append(_shown(data, at, stop))
         at = stop
     return "\n".join(pieces) + cut + _wire(part, line, span.end, line.end)
 
 
 def _note(note: Note) -> str:
     label = f"<code>{_text(note.label)}</code> " if note.label and len(note.label) < 60 else ""
-    who = f"<b>{_text(note.who)}</b> " if note.who else ""
+    who = f"<b>{_text(note.who)}:</b> " if note.who else ""
     rule = f" <cite>{_text(note.rule)}</cite>" if note.rule else ""
     return f"{label}{who}{_text(note.text)}{rule}"
 

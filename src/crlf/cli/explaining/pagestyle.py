@@ -53,6 +53,8 @@ cite{font-style:normal;font-size:.8rem;color:var(--faint);white-space:nowrap}
 .e-chunk-size,.e-last-chunk{color:var(--num);font-weight:600}
 .e-broken{background:var(--bad);color:var(--bg)}
 .e-left-over,.e-other-protocol{color:var(--odd)}
+.line s{font-size:.62em;text-decoration:none;color:var(--faint);border:1px solid var(--line);
+border-radius:.25em;padding:0 .2em;margin-left:.2em;vertical-align:.1em}
 .hex{white-space:pre;display:block;overflow-x:auto}
 .times{background:var(--card);border:1px solid var(--line);border-radius:.5rem;
 padding:.2rem .9rem .7rem}
@@ -65,7 +67,8 @@ dt,dd{margin:0;min-width:0;overflow-wrap:anywhere}
 dd{display:grid;grid-template-columns:1fr 5.5rem;align-items:center}
 dd em{text-align:right}
 dd small{grid-column:1/-1;color:var(--faint)}
-.track{display:block;overflow:hidden}
+.track{display:block;overflow:hidden;padding:.3rem 0}
+.times h3{flex-wrap:nowrap}
 .track i{display:block;height:.8rem;min-width:2px;background:var(--bar);border-radius:2px}
 .track .p-dns,.track .p-send{background:var(--name)}
 .track .p-connect,.track .p-proxy,.track .p-receive{background:var(--good)}

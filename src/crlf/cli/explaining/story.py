@@ -162,7 +162,8 @@ def _part(
     start, end = (spans[0].start, spans[-1].end) if spans else (message.start, message.end)
     text = message.framing.text
     text = text if text.startswith("no content") else f"content: {text}"
-    remarks = (Note(text, message.framing.rule),)
+    is_known = message.framing.how != "unknown"
+    remarks = (Note(text, message.framing.rule),) if is_known else ()
     return Part(
         chosen, title_of(message.head, message.kind), data, start, end, lines, remarks, None,
         message,

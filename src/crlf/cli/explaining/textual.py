@@ -95,7 +95,7 @@ class Teller:
         paint, size = self._style.paint, part.end - part.start
         count = f"{size:,} byte{'' if size == 1 else 's'}"
         title = f"{part.way} {harmless_line(part.title)}"
-        lines = [f"{paint(title, 'strong')}{paint(f', {count}', 'faint')}"]
+        lines = [paint(row, "strong") for row in self._wrapped(f"{title}, {count}", 0)]
         self._left = self._column(part)
         for line, left_out in self._chosen(part):
             if left_out:
