@@ -14,20 +14,11 @@ from hypothesis import strategies as st
 
 from crlf import Headers
 from crlf.cli.environment import Environment
-from crlf.cli.showing.formatting import (
-    LONGEST_LINE,
-    MOST,
-    PATIENCE,
-    HeldJson,
-    HeldXml,
-    Lines,
-    Pretty,
-    TerminalOutput,
-    shape_of,
-)
+from crlf.cli.showing.formatting import Pretty, TerminalOutput, shape_of
 from crlf.cli.showing.images import image_size
 from crlf.cli.showing.jsontext import JsonShape
 from crlf.cli.showing.markup import MarkupShape, indent_xml
+from crlf.cli.showing.shapes import LONGEST_LINE, MOST, PATIENCE, HeldJson, HeldXml, Lines
 from crlf.cli.terminal import Style
 
 CommandLine = Terminal = Any  # see conftest.py
@@ -125,6 +116,11 @@ def test_a_long_document_is_shown_as_it_comes() -> None:
     assert held.feed(piece) == f"[{piece}{piece}"
     assert held.feed("more") == "more"
     assert held.finish() == ""
+
+
+def test_a_document_that_says_it_is_long_is_shown_as_it_comes() -> None:
+    headers = Headers({"content-type": "application/json", "content-length": str(MOST + 1)})
+    assert shape_of(headers, "[", Pretty(True, True)).feed("[1") == "[1"
 
 
 def test_a_slow_document_is_shown_while_it_comes() -> None:

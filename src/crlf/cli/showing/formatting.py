@@ -1,29 +1,24 @@
 """Content onto a terminal: as text, formatted and coloured by its type; of other content a note.
 
-Content is text first, made harmless, and formatted then, so that no formatter can let anything
-through. What has to be whole to be formatted is held back: up to 1 MiB, and no longer than a
-moment; whatever is more, or slower, is shown as it comes. Its law: a stream without an end is
-shown piece by piece in constant memory, each character looked at a fixed number of times.
+Its law: content is text first, made harmless, and formatted then, so that no formatter can let
+anything through.
 """
 
 from __future__ import annotations
 
 import codecs
-import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from crlf.cli.environment import Environment
 from crlf.cli.exits import Failure
 from crlf.cli.showing.jsontext import JsonShape
 from crlf.cli.showing.output import Output, count, says_text
+from crlf.cli.showing.shapes import MOST, AsItIs, HeldJson, HeldXml, Lines, Pairs, Shape
 from crlf.cli.terminal import Style, TerminalText, harmless_line, is_text
 from crlf.message.content import declared_encoding, encoding_of
 from crlf.message.headers import Headers
 
-MOST = 1024 * 1024  # characters that are held back to be formatted whole; more come as they are
-PATIENCE = 0.3  # seconds that they are held back while more comes
-LONGEST_LINE = 64 * 1024  # characters of a line that are held back
 _JSON_LINES = frozenset({"ndjson", "x-ndjson", "jsonl", "x-jsonlines", "jsonlines", "stream+json"})
 
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
@@ -46,179 +41,9 @@ def read_pretty(said: str | None, environment: Environment) -> Pretty:
     return Pretty(said in ("all", "format"), said in ("all", "colors", "colours"))
 
 
-class Shape(Protocol):
-    """Takes text piece by piece, and gives it back as it is to be seen."""
-
-    def feed(self, text: str) -> str: ...
-    def finish(self) -> str: ...
-
-
-class AsItIs:
-    """The shape of what has none."""
-
-    def feed(self, text: str) -> str:
-        """Return the text."""
-        return text
-
-    def finish(self) -> str:
-        """Return nothing."""
-        return ""
-
-
-class HeldJson:
-    """JSON, each value of it shown when it is whole: formatted if it is JSON, else as it came."""
-
-    def __init__(self, shape: JsonShape, now: Callable[[], float] = time.monotonic) -> None:
-        self._shape = shape
-        self._now = now
-        self._came: list[str] = []
-        self._shaped: list[str] = []
-        self._size = 0
-        self._since = 0.0
-        self._is_flowing = False  # nothing is held back any more
-        self._is_plain = False  # nor formatted
-
-    def feed(self, text: str) -> str:
-        """Return what of the text can be shown now."""
-        if self._is_plain:
-            return text
-        if not self._came:
-            self._since = self._now()
-        shaped = self._shape.feed(text)
-        if self._is_flowing:
-            return shaped
-        self._came.append(text)
-        self._shaped.append(shaped)
-        self._size += len(text)
-        if self._shape.is_broken or self._size > MOST:
-            self._is_plain = True
-            return self._taken(self._came)
-        self._is_flowing = self._now() - self._since > PATIENCE
-        if self._is_flowing or self._shape.is_between:
-            return self._taken(self._shaped)
-        return ""
-
-    def finish(self) -> str:
-        """Return what was held back."""
-        if self._is_plain:
-            return ""
-        self._shaped.append(self._shape.finish())
-        return self._taken(self._came if self._shape.is_broken and self._came else self._shaped)
-
-    def _taken(self, pieces: list[str]) -> str:
-        text = "".join(pieces)
-        self._came.clear()
-        self._shaped.clear()
-        self._size = 0
-        return text
-
-
-class HeldXml:
-    """XML, shown indented when all of it is here, coloured alone when it takes long."""
-
-    def __init__(
-        self,
-        indent: Callable[[str], str | None],
-        colours: Shape,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """indent: returns a whole document indented, or None."""
-        self._indent = indent
-        self._colours = colours
-        self._now = now
-        self._held: list[str] | None = []
-        self._size = 0
-        self._since = 0.0
-
-    def feed(self, text: str) -> str:
-        """Return what of the text can be shown now."""
-        if self._held is None:
-            return self._colours.feed(text)
-        if not self._held:
-            self._since = self._now()
-        self._held.append(text)
-        self._size += len(text)
-        if self._size <= MOST and self._now() - self._since <= PATIENCE:
-            return ""
-        whole = "".join(self._held)
-        self._held = None
-        return self._colours.feed(whole)
-
-    def finish(self) -> str:
-        """Return what was held back."""
-        if self._held is None:
-            return self._colours.finish()
-        whole = "".join(self._held)
-        shaped = self._indent(whole)
-        return self._colours.feed(whole if shaped is None else shaped) + self._colours.finish()
-
-
-class Lines:
-    """Text in lines, each shown by itself when it is whole, if it is not too long."""
-
-    def __init__(self, paint: Callable[[str], str]) -> None:
-        self._paint = paint
-        self._held: list[str] = []
-        self._size = 0
-        self._is_long = False  # this line is being shown as it comes
-
-    def feed(self, text: str) -> str:
-        """Return what of the text can be shown now."""
-        out = []
-        *lines, rest = text.split("\n")
-        for line in lines:
-            out.append(self._line(line))
-            out.append("\n")
-        if self._is_long:
-            out.append(rest)
-        elif rest:
-            self._held.append(rest)
-            self._size += len(rest)
-            if self._size > LONGEST_LINE:
-                out.append(self._taken())
-                self._is_long = True
-        return "".join(out)
-
-    def finish(self) -> str:
-        """Return what was held back."""
-        return self._line("") if self._held else ""
-
-    def _line(self, end: str) -> str:
-        if self._is_long:
-            self._is_long = False
-            return end
-        return self._paint(self._taken() + end)
-
-    def _taken(self) -> str:
-        text = "".join(self._held)
-        self._held.clear()
-        self._size = 0
-        return text
-
-
-class Pairs:
-    """A form's pairs, each on a line of its own, as they came."""
-
-    def __init__(self, style: Style) -> None:
-        self._lines = Lines(self._pair)
-        self._paint = style.paint
-
-    def feed(self, text: str) -> str:
-        """Return what of the text can be shown now."""
-        return self._lines.feed(text.replace("&", "\n"))
-
-    def finish(self) -> str:
-        """Return what was held back."""
-        return self._lines.finish()
-
-    def _pair(self, text: str) -> str:
-        name, sign, value = text.partition("=")
-        return f"{self._paint(name, 'name')}{sign}{self._paint(value, 'text')}"
-
-
 def shape_of(headers: Headers, start: str, pretty: Pretty) -> Shape:
     """Choose how text is shown. start: its first piece."""
-    if not any(pretty):
+    if not any(pretty) or (_length(headers) or 0) > MOST:
         return AsItIs()
     style = Style(pretty.colours)
     kind = essence_of(headers)
@@ -255,6 +80,12 @@ def _event_line(line: str, style: Style) -> str:
     if value.lstrip(" ")[:1] in ("{", "["):
         value = _json_line(value, style)
     return f"{style.paint(name, 'name')}{colon}{value}"
+
+
+def _length(headers: Headers) -> int | None:
+    """Return how many bytes are to come, where the head says so."""
+    said = headers.get("content-length", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 16 else None
 
 
 def essence_of(headers: Headers) -> str:
@@ -339,9 +170,9 @@ class TerminalOutput:
         """Say what would be there."""
         kind = essence_of(self._headers) or "content of no type"
         about = [harmless_line(kind)]
-        size = self._headers.get("content-length", "")
-        if size.isascii() and size.isdigit() and len(size) < 16:
-            about.append(count(int(size)))
+        size = _length(self._headers)
+        if size is not None:
+            about.append(count(size))
         coding = self._headers.get("content-encoding", "")
         if coding and len(about) > 1:
             about[-1] += f" as {harmless_line(coding)}"
