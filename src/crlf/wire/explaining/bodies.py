@@ -42,10 +42,8 @@ def tile_chunks(data: bytes, start: int, stop: int, halt: int | None = None) -> 
             tile_fields(tiles, stop, "trailers")
             return tiles.spans + tile_unread(data, tiles.at, stop)
         have = min(size, stop - tiles.at)
-        meaning = f"{bytes_of(have)} of content"
-        if have < size:
-            meaning += f"; {bytes_of(size - have)} more of this chunk should follow"
-        tiles.take(tiles.at + have, "chunk data", meaning)
+        lacks = f"; {bytes_of(size - have)} more of this chunk should follow" if have < size else ""
+        tiles.take(tiles.at + have, "chunk data", f"{bytes_of(have)} of content{lacks}")
         found = data[tiles.at : min(tiles.at + 2, stop)]
         if not b"\r\n".startswith(found):
             return tiles.spans + tile_unread(data, tiles.at, stop)

@@ -18,6 +18,7 @@ from crlf.message.fields.media import parse_media_type
 from crlf.message.fields.ranges import parse_content_range, parse_range
 from crlf.message.fields.transportsecurity import parse_transport_security
 from crlf.message.grammar import parse_digits
+from crlf.wire.explaining.cookiewords import Said, cookies, set_cookie
 from crlf.wire.explaining.directives import directive_meaning
 from crlf.wire.explaining.spans import Span, detail_of, span_of
 from crlf.wire.explaining.valueparts import (
@@ -31,8 +32,6 @@ from crlf.wire.explaining.valueparts import (
     with_parameters,
 )
 from crlf.wire.explaining.words import shown
-
-Said = tuple[str, tuple[Span, ...]]  # what a value says, and its parts
 
 _UNREADABLE: Final = "cannot be read, and counts as not there"
 
@@ -108,51 +107,6 @@ def _accepted(element: str) -> Callable[[int, str], Said]:
         return f"likes {joined(names)}", tuple(details)
 
     return say
-
-
-def _cookies(start: int, value: str) -> Said:
-    pieces = pieces_of(start, value, ";")
-    names = [piece.text.partition("=")[0].strip(" \t") for piece in pieces]
-
-    def say(text: str) -> str:
-        return f"the cookie {shown(text.partition('=')[0])}"
-
-    return f"gives back {counted(len(pieces), 'cookie')}: {joined(names)}", named(
-        pieces, "cookie", say
-    )
-
-
-_ATTRIBUTES: Final = {
-    "secure": "goes back over https only",
-    "httponly": "no script of a page can read it",
-    "partitioned": "one for each site that embeds this one",
-    "path": "goes back for paths below {}",
-    "domain": "goes back to {} and the hosts below it",
-    "max-age": "is kept for {} seconds",
-    "expires": "is kept until {}",
-    "samesite": "goes along from other sites: {}",
-}
-_SAME_SITE: Final = {
-    "strict": "never",
-    "lax": "only where a link is followed",
-    "none": "always (which needs Secure)",
-}
-
-
-def _set_cookie(start: int, value: str) -> Said:
-    pieces = pieces_of(start, value, ";")
-    if not pieces:
-        return _UNREADABLE, ()
-    first, *rest = pieces
-    name = first.text.partition("=")[0].strip(" \t") if "=" in first.text else ""
-    details = [detail_of(first.start, first.end, "cookie", f"sets the cookie {shown(name)}")]
-    for piece in rest:
-        key, said, _ = pair_of(piece)
-        said = _SAME_SITE.get(said.lower(), said) if key == "samesite" else said
-        meaning = _ATTRIBUTES.get(key, f"{shown(key)}: no attribute that is known; passed over")
-        meaning = meaning.replace("{}", shown(said))
-        details.append(detail_of(piece.start, piece.end, "attribute", meaning))
-    return f"sets the cookie {shown(name)}", tuple(details)
 
 
 def _directives(start: int, value: str) -> Said:
@@ -372,7 +326,7 @@ _BY_NAME: Final[dict[str, Callable[[int, str], Said]]] = {
     "content-range": _content_range,
     "content-security-policy": _policy,
     "content-type": _content_type,
-    "cookie": _cookies,
+    "cookie": cookies,
     "date": _date,
     "etag": _etag,
     "expect": _expect,
@@ -392,7 +346,7 @@ _BY_NAME: Final[dict[str, Callable[[int, str], Said]]] = {
     "retry-after": _seconds("not before {} have passed"),
     "server": _products,
     "server-timing": _members("measured"),
-    "set-cookie": _set_cookie,
+    "set-cookie": set_cookie,
     "strict-transport-security": _transport_security,
     "te": _accepted("coding"),
     "trailer": _members("behind the content come"),
