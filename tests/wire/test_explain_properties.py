@@ -204,6 +204,10 @@ def test_there_are_at_least_two_hundred_messages() -> None:
     assert len({wire.data for wire in WIRES}) >= 200
 
 
+def test_every_element_is_met_in_some_message() -> None:
+    assert {span.element for wire in WIRES for span in explained(wire).spans} == set(ELEMENTS)
+
+
 @pytest.mark.rfc("9112", "2.1")
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: ascii(wire.data[:24]))
 def test_each_case_is_tiled_and_judged_as_the_engine_does(wire: Wire) -> None:
