@@ -224,6 +224,7 @@ def without_prompts(text: str) -> str:
     return "\n".join(line.removeprefix("$ ") for line in lines if line.startswith("$ "))
 
 
+@pytest.mark.timeout(150)  # the cookbook starts 70 processes
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_page_keeps_its_word(path: Path, tmp_path: Path) -> None:
     Reader(tmp_path).follow(blocks(path.read_text(encoding="utf-8"), path.name))
