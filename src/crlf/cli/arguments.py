@@ -125,6 +125,12 @@ def parse_arguments(argv: Sequence[str], options: Iterable[Option]) -> Arguments
     return Arguments(words, given)
 
 
+def parse_raw(argv: Sequence[str]) -> Arguments:
+    """Take a command line as words, options of another tool's and all; -h alone is ours."""
+    is_asking = list(argv) in (["-h"], ["--help"])
+    return Arguments([] if is_asking else list(argv), {"help": ["yes"]} if is_asking else {})
+
+
 def _parse_cluster(
     word: str, table: dict[str, Option], given: dict[str, list[str]], rest: Iterator[str]
 ) -> None:

@@ -15,11 +15,13 @@ class Command:
 
     words: what it takes beside options, as a reader sees it. least, most: how many of these;
     most is None for any number. options: None for those that are loaded when somebody asks for
-    them (late.py). module: what runs it; see main.py. method: its HTTP method.
+    them. module: what runs it; see main.py. method: its HTTP method. is_raw: its words are
+    another tool's, options and all.
     """
 
     __slots__ = (
-        "_options", "examples", "least", "meaning", "method", "module", "most", "name", "words",
+        "_options", "examples", "is_raw", "least", "meaning", "method", "module", "most", "name",
+        "words",
     )  # fmt: skip
 
     def __init__(
@@ -34,6 +36,7 @@ class Command:
         most: int | None = None,
         method: str = "",
         examples: tuple[tuple[str, str], ...] = (),
+        is_raw: bool = False,
     ) -> None:
         self.name = name
         self.words = words
@@ -44,6 +47,7 @@ class Command:
         self.most = most
         self.method = method
         self.examples = examples
+        self.is_raw = is_raw
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -139,9 +143,13 @@ COMMANDS: dict[str, Command] = {
             examples=(("crlf upload photo.jpg :8000/photos/", "PUT to :8000/photos/photo.jpg"),),
         ),
         Command(
-            "from-curl", "CURL-COMMAND", "say a command line of curl as one of crlf",
-            (HELP,), module="from-curl", least=1,
-            examples=(("crlf from-curl 'curl -d a=1 http://localhost/'", "write crlf's words"),),
+            "from-curl", "'CURL-COMMAND' | CURL-COMMAND | -",
+            "say a command line of curl as one of crlf", (HELP,), module="from-curl", least=1,
+            is_raw=True, examples=(
+                ("crlf from-curl 'curl -d a=1 http://localhost/'", "write crlf's words"),
+                ("crlf from-curl curl -d a=1 http://localhost/", "the same, as the shell reads it"),
+                ("xclip -o | crlf from-curl -", "what a browser has copied as cURL"),
+            ),
         ),
         Command(
             "completion", "bash | zsh | fish", "write what makes a shell complete crlf's words",

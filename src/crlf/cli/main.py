@@ -16,6 +16,7 @@ from crlf.cli.arguments import (
     UnknownOption,
     UnknownValue,
     parse_arguments,
+    parse_raw,
 )
 from crlf.cli.commands import COMMANDS, MAIN_OPTIONS, Command
 from crlf.cli.environment import Environment
@@ -56,7 +57,11 @@ def _outcome(words: list[str], environment: Environment) -> tuple[int, bool]:
         if command is None:
             code = _run_without(rest, environment)
         else:
-            arguments = _parse(rest, command.options, f"crlf {command.name}")
+            arguments = (
+                parse_raw(rest)
+                if command.is_raw
+                else _parse(rest, command.options, f"crlf {command.name}")
+            )
             arguments = _with_settings(command, arguments, environment)
             command, arguments = _named_later(command, arguments, words)
             is_done = command.module in _LEFT_AT_ONCE and not arguments.has("app")
@@ -208,9 +213,7 @@ def _parse(words: list[str], options: tuple[Option, ...], whose: str) -> Argumen
         raise Failure(f"{fault.line}{_meant(fault.value, fault.choices)}") from None
 
 
-def _with_settings(
-    command: Command, arguments: Arguments, environment: Environment
-) -> Arguments:
+def _with_settings(command: Command, arguments: Arguments, environment: Environment) -> Arguments:
     """Add what the user's file of settings says, if there is one. Raises Failure."""
     if command.module not in _ASKING or arguments.has("help"):
         return arguments
