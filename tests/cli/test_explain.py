@@ -122,7 +122,7 @@ def test_long_content_is_cut_unless_all_is_wanted() -> None:
     body = b"".join(b"line %d\n" % n for n in range(500))
     data = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     assert "line 499" not in told(data)
-    assert re.search(r"\[[0-9,]+ more bytes; --all shows them\]", told(data))
+    assert re.search(r"\[[0-9,]+ more bytes; crlf explain --all shows them\]", told(data))
     assert "line 499" in told(data, shows_all=True)
 
 

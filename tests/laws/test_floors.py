@@ -51,6 +51,7 @@ LATE_OWN = {
     ("server/hosting.py", "crlf.server.gateways.asgi"): "few servers host both",
     ("server/hosting.py", "crlf.server.gateways.wsgi"): "the same",
     ("cli/commands.py", "crlf.cli.transferring.options"): "few commands move files",
+    ("cli/commands.py", "crlf.cli.explaining.options"): "only explain has them",
     ("cli/commands.py", "crlf.cli.serving.options"): "a server's settings, which only it knows",
     ("cli/exchanging/fetch.py", "crlf.cli.showing.printing"): "a pipe gets content, as it is",
     ("cli/exchanging/watched.py", "crlf.cli.showing.view"): "few look at the wire",

@@ -99,7 +99,7 @@ class Teller:
         self._left = self._column(part)
         for line, left_out in self._chosen(part):
             if left_out:
-                lines.append(paint(f"{part.way} [{left_out}; --all shows it]", "faint"))
+                lines.append(paint(f"{part.way} [{left_out}; crlf explain --all shows them]", "faint"))
             if line is not None:
                 lines += self._line(part, line)
         if part.fault is not None and part.fault.offset >= part.end:
@@ -199,7 +199,7 @@ class Teller:
         kept = rows[:most]
         last = kept[-1].glyphs
         left = line.end - (last[-1].end if last else min(line.end, line.start + 16 * most))
-        text = f"{part.way} [{left:,} more bytes; --all shows them]"
+        text = f"{part.way} [{left:,} more bytes; crlf explain --all shows them]"
         return [*kept, Row(text, self._style.paint(text, "faint"))]
 
     def _laid(self, part: Part, line: Line, glyphs: list[Glyph]) -> list[Row]:
