@@ -123,6 +123,15 @@ class Verdict(NamedTuple):
     contents: list[bytes]
     trailers: list[Headers]
     fault: tuple[str, str, int] | None
+    offset: int | None = None  # in the message, as the engine counts
+
+
+# Where the engine names the beginning of what is wrong, and a caret stands further on in it.
+REFINED = (
+    "request line is not", "method is not a token", "field name is not a token",
+    "chunk size is not", "broken chunk extension", "control character in a chunk",
+    "chunk data not followed", "in a trailer", "status code is not", "quoted string",
+)  # fmt: skip
 
 
 def verdict(wire: Wire, limits: Limits | None = None) -> Verdict:
@@ -146,7 +155,8 @@ def verdict(wire: Wire, limits: Limits | None = None) -> Verdict:
             reason = f"{fault.what.replace('_', ' ')} over its limit of {fault.limit:,}"
             return found._replace(fault=(reason, fault.rule, fault.status_code))
         except ProtocolError as fault:
-            return found._replace(fault=(fault.reason, fault.rule, fault.status_code))
+            said = (fault.reason, fault.rule, fault.status_code)
+            return found._replace(fault=said, offset=fault.offset)
         if isinstance(part, RequestHead | ResponseHead):
             found.heads.append(part)
             found.contents.append(b"")
@@ -179,6 +189,12 @@ def check_verdict(wire: Wire, limits: Limits | None = None) -> None:
     assert said.fault == (
         None if fault is None else (fault.reason, fault.rule, fault.status_code)
     ), wire
+    if fault is not None and said.offset is not None and found.messages:
+        last = found.messages[-1]
+        start = last.end if last.is_complete else last.start
+        named = start + said.offset
+        assert fault.offset >= named or fault.reason.startswith("request line is not"), wire
+        assert fault.offset == named or any(words in fault.reason for words in REFINED), wire
     messages = [message for message in found.messages if message.head is not None]
     assert [message.head for message in messages] == said.heads
     ended = [message.trailers for message in messages if message.is_complete]

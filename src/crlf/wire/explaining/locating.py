@@ -2,8 +2,8 @@
 
 Most verdicts come with an offset; those on a whole head (two Host fields, a length that is no
 number) say what is wrong and not where, and some name the beginning of what is wrong. Here the
-place is found in the spans. Its law: the verdict is the engine's, and a caret never stands
-before the byte that the engine names.
+place is found in the spans. Its law: the verdict is the engine's, and a caret stands where the
+engine points or, in the same element, at the first byte that cannot be right.
 """
 
 from __future__ import annotations

@@ -149,6 +149,10 @@ class Reader:
     # -- what is broken
 
     def _break_head(self, start: int, fault: ProtocolError | TooLarge) -> None:
+        if fault.rule == "RFC 9112 9.2":  # of no message at all
+            rest = tile_unread(self.data, start, len(self.data), "left over")
+            self._break(Message(self.kind, start, start, None, (), _BROKEN, False), rest, fault)
+            return
         spans = tile_head(self.data, start, len(self.data), self.kind)
         end = spans[-1].end if spans else start
         spans += tile_unread(self.data, end, len(self.data))
