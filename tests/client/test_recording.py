@@ -127,6 +127,7 @@ def test_a_question_and_its_content_are_one_exchange() -> None:
     [one] = recorder.captured
     assert one.sent.endswith(b"\r\n\r\nlong")
     assert one.received.startswith(b"HTTP/1.1 100")
+    assert "interim" in [step.name for step in one.steps]  # the 100
 
 
 def test_a_tunnel_is_an_exchange_of_its_own() -> None:

@@ -195,6 +195,8 @@ class Recorder:
             self._active[key][1].steps.append(kept)
             if step.name == "receive":
                 del self._active[key]
+        elif step.name == "interim":  # 100, before the content is sent
+            self._before(key, step.request).append(kept)
         elif step.name == "retry" and key in self._pending:
             self._pending[key][1].append(kept)
 

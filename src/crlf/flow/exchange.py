@@ -148,11 +148,12 @@ async def _await_continue(connection: ClientConnection, budget: Budget) -> Respo
             except ReadTimeout:
                 return None
             continue
-        if isinstance(head, ResponseHead) and 100 < head.status_code < 200:
+        if isinstance(head, ResponseHead):
+            if head.status_code >= 200:
+                return head
             budget.note("interim", budget.now(), head)
-            continue
-        if isinstance(head, ResponseHead) and head.status_code >= 200:
-            return head
+            if head.status_code > 100:
+                continue
         return _final_head(connection, budget)  # it may have come along
 
 
