@@ -72,7 +72,9 @@ def _from_lines(translation: Translating, line: CrlfLine) -> list[Field]:
         field = _field(text)
         if field is None:
             if text:
-                translation.remark(f"-H {text[:40]!r} is no field; curl sends nothing of it")
+                translation.remark(
+                    f"-H {text.partition(' ')[0][:20]!r} is no field; curl sends nothing of it"
+                )
             continue
         name, value = field
         if name.lower() == "content-length":

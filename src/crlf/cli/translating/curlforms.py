@@ -67,7 +67,7 @@ def _read_part(name: str, content: str, at: int, ends: str) -> tuple[FormPart, i
         at += 1
         while at < len(content) and content[at] in " \t":
             at += 1
-        known = next((key for key in _KNOWN if content.lower().startswith(key, at)), None)
+        known = _known_at(content, at)
         if known is None:
             word, at = _word(content, at, ends)
             lost.append(f"what follows the ; is nothing that curl knows: {word[:40]!r}")
@@ -81,6 +81,11 @@ def _read_part(name: str, content: str, at: int, ends: str) -> tuple[FormPart, i
             else:
                 lost.append(f"-F {name}: {known.removesuffix('=')} has no counterpart")
     return part._replace(lost=tuple(lost)), at
+
+
+def _known_at(content: str, at: int) -> str | None:
+    word = content[at : at + 10].lower()
+    return next((key for key in _KNOWN if word.startswith(key)), None)
 
 
 def _word(content: str, at: int, ends: str) -> tuple[str, int]:
@@ -112,8 +117,8 @@ def _media_type(content: str, at: int, ends: str) -> tuple[str, int]:
         if content[at] in ends and content[at] != ";":
             break
         if content[at] == ";":
-            after = content[at + 1 : at + 40].lstrip(" \t").lower()
-            if after.startswith(_KNOWN):
+            after = content[at + 1 : at + 40]
+            if _known_at(after.lstrip(" \t"), 0):
                 break
         at += 1
     return content[start:at].rstrip(" \t"), at

@@ -35,7 +35,7 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
     for words, feed, tail in line.commands:
         variables, curl = _curl_of(words)
         if curl is None:
-            remarks[f"left out, as it is not curl: {' '.join(words)[:60]}"] = False
+            remarks[f"left out, as it is not curl: {words[0][:40]}"] = False
             continue
         found: list[CrlfLine] = []
         for given in parse_curl(curl):
