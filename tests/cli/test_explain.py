@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crlf import App, Request, Response, running, text
 from crlf.cli.exits import NO_CONNECTION, NO_INPUT, NOT_HTTP, REFUSED, USAGE
 from crlf.cli.explaining.glyphs import glyphs_of, text_width
 from crlf.cli.explaining.origins import Origins
@@ -232,6 +233,29 @@ def test_vv_explains_beside_the_content(crlf, site: str) -> None:
     assert (done.code, done.out) == (0, b"<h1>Parts</h1>\n")
     assert "> GET /page HTTP/1.1␍␊" in done.err
     assert "= connection: kept open" in done.err
+
+
+def test_vv_goes_with_har_and_times(crlf, site: str) -> None:
+    done = crlf("get", f"{site}/page", "-vv", "--har", "x.har", "--print=t")
+    assert "  wait " in done.text
+    assert "> GET /page HTTP/1.1␍␊" in done.err
+    assert json.loads((crlf.folder / "x.har").read_text())["log"]["entries"]
+
+
+def test_rounds_of_authentication_are_told_one_by_one(crlf) -> None:
+    app = App()
+
+    @app.get("/")
+    def home(request: Request) -> Response:
+        challenge = {"www-authenticate": 'Digest realm="a", nonce="n", qop="auth"'}
+        return text("in\n") if "authorization" in request.headers else Response(401, challenge)
+
+    with running(app) as server:
+        done = crlf("explain", server.url, "-a", "ann:hunter2", "-A", "digest")
+    assert done.code == 0
+    assert "401 Unauthorized" in done.text
+    assert re.search(r"> authorization: Digest \*+", done.text)
+    assert "you: --auth" in done.text
 
 
 def test_timing_alone(crlf, site: str) -> None:

@@ -7,7 +7,7 @@ and what failed is said after that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.asking.request import STANDING, Asked, read_request
@@ -18,7 +18,14 @@ from crlf.cli.exchanging.fetch import run as fetch
 from crlf.cli.exchanging.recorded import check_place, has_unicode, show_times, write_file
 from crlf.cli.exits import NOT_HTTP, OK, TOO_LARGE, Failure
 from crlf.cli.explaining.origins import UNKNOWN, Origins
-from crlf.cli.explaining.sources import is_json, named_file, pieces_of, read_source, recognised
+from crlf.cli.explaining.sources import (
+    has_more,
+    is_json,
+    named_file,
+    pieces_of,
+    read_source,
+    recognised,
+)
 from crlf.cli.explaining.story import Chapter, chapter_of, chapter_of_bytes
 from crlf.cli.explaining.textual import Teller
 from crlf.cli.terminal import Style
@@ -31,7 +38,8 @@ from crlf.ports import Network
 from crlf.rules.captures import MAX_FILE, Captured, build_captures, is_captures, masked
 
 _OPTIONS = ("auth", "netrc", "json", "form", "multipart", "chunked", "compress", "range")
-_SMALL = 4096  # bytes that are looked at anew with each piece; beyond, when a tenth has come
+# Bytes that are looked at anew with each piece; beyond, when as much again has come, or a pause.
+_SMALL = 4096
 
 
 def run(command: Command, arguments: Arguments, environment: Environment) -> int:
@@ -78,9 +86,13 @@ def _beside(command: Command, arguments: Arguments, environment: Environment) ->
     finally:
         is_terminal = environment.stderr_is_terminal
         teller = _teller(arguments, environment, is_terminal)
-        captures = [masked(one, cookies=False) for one in recorder.captured]
-        chapters = _chapters(captures, asked_by.origins)
-        environment.tell("".join(_texts(chapters, teller)))
+        captures = recorder.captured
+        if captures and "t" in (arguments.last("print") or ""):
+            show_times(captures, environment)
+        for number, one in enumerate(captures, 1):
+            shown = one if arguments.has("secrets") else masked(one, cookies=False)
+            chapter = chapter_of(shown, asked_by.origins)
+            environment.tell(teller.chapter(chapter, number if len(captures) > 1 else 0))
         _keep(recorder.captured, arguments, environment, has_failed=has_failed)
 
 
@@ -203,7 +215,7 @@ def _of_input(arguments: Arguments, environment: Environment) -> int:
             raise Failure(f"standard input is over {MAX_FILE >> 20} MiB", TOO_LARGE)
         if not is_live or is_json(bytes(data[:1000])):
             continue
-        if len(data) > _SMALL and len(data) < looked + looked // 10:
+        if _SMALL < len(data) < 2 * looked and has_more(environment.stdin):
             continue
         looked = len(data)
         chapter = chapter_of_bytes(bytes(data), is_whole=False)
@@ -240,14 +252,15 @@ def _show_new(chapter: Chapter, shown: int, teller: Teller, environment: Environ
 def _told(found: list[Captured] | bytes, arguments: Arguments, environment: Environment) -> int:
     """Tell of what was read; return the exit code."""
     if isinstance(found, list):
-        chapters = _tell(found, UNKNOWN, arguments, environment, is_kept=True)
-        return NOT_HTTP if any(chapter.is_broken for chapter in chapters) else OK
+        is_broken = _tell(found, UNKNOWN, arguments, environment, is_kept=True)
+        return NOT_HTTP if is_broken else OK
     if not found:
         raise Failure("there is nothing in it", NOT_HTTP)
     if arguments.has("timing"):
         raise Failure("these are bytes, which have no times; a HAR or a file of --save has some")
     chapter = chapter_of_bytes(found)
     _show([chapter], [], arguments, environment)
+    _write_page([chapter], arguments, environment)
     return NOT_HTTP if chapter.is_broken else OK
 
 
@@ -262,29 +275,28 @@ def _tell(
     *,
     has_failed: bool = False,
     is_kept: bool = False,
-) -> list[Chapter]:
-    """Show captures, and keep them where that is asked for. is_kept: they come from a file."""
+) -> bool:
+    """Show captures, and keep them where that is asked for; tell whether one is broken.
+
+    is_kept: they come from a file.
+    """
     is_file = arguments.last("format") == "json"
     shown = captures
     if not is_kept and not arguments.has("secrets"):
         shown = [masked(one, cookies=is_file) for one in captures]
-    chapters = _chapters(shown, origins)
-    _show(chapters, shown, arguments, environment)
+    chapters = (chapter_of(one, origins) for one in shown)  # one after the other: there may be many
+    is_broken = _show(chapters, shown, arguments, environment)
     _keep(captures, arguments, environment, origins, has_failed=has_failed)
-    return chapters
-
-
-def _chapters(captures: list[Captured], origins: Origins) -> list[Chapter]:
-    return [chapter_of(one, origins) for one in captures]
+    return is_broken
 
 
 def _show(
-    chapters: list[Chapter],
+    chapters: Iterable[Chapter],
     captures: list[Captured],
     arguments: Arguments,
     environment: Environment,
-) -> None:
-    """Show an explanation on standard output."""
+) -> bool:
+    """Show an explanation on standard output; tell whether something in it is broken."""
     if arguments.last("format") == "json":
         from crlf.cli.explaining.structured import as_json  # few want it for programs
 
@@ -293,20 +305,19 @@ def _show(
 
             environment.show(as_times(captures))
         else:
-            environment.show(as_json(chapters))
+            every = list(chapters)
+            environment.show(as_json(every))
+            return any(chapter.is_broken for chapter in every)
     elif arguments.has("timing"):
         show_times(captures, environment)
     else:
         teller = _teller(arguments, environment, environment.stdout_is_terminal)
-        for text in _texts(chapters, teller):
-            environment.show(text)
-    if not captures:
-        _write_page(chapters, arguments, environment)
-
-
-def _texts(chapters: Sequence[Chapter], teller: Teller) -> list[str]:
-    many = len(chapters) > 1
-    return [teller.chapter(one, number if many else 0) for number, one in enumerate(chapters, 1)]
+        is_broken = False
+        for number, chapter in enumerate(chapters, 1):
+            environment.show(teller.chapter(chapter, number if len(captures) > 1 else 0))
+            is_broken = is_broken or chapter.is_broken
+        return is_broken
+    return False
 
 
 def _teller(arguments: Arguments, environment: Environment, is_terminal: bool) -> Teller:
@@ -338,7 +349,8 @@ def _keep(
 
         write_file(har_text(captures), har, environment, has_failed=has_failed)
     if arguments.has("html"):
-        _write_page(_chapters(captures, origins), arguments, environment, has_failed=has_failed)
+        chapters = [chapter_of(one, origins) for one in captures]
+        _write_page(chapters, arguments, environment, has_failed=has_failed)
 
 
 def _write_page(

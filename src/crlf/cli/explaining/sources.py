@@ -7,6 +7,7 @@ what is wrong; and no more is read than anybody would want to have explained.
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from crlf.rules.captures import MAX_FILE, Captured, is_captures, parse_captures
 from crlf.rules.har import parse_har
 
 PIECE = 64 * 1024
+_MOMENT = 0.05  # seconds without anything new, after which somebody may be waiting
 _KNOWN_ENDS = (".har", ".http", ".bin", ".raw", ".txt", ".jsonl", ".capture")
 
 
@@ -67,6 +69,14 @@ def recognised(data: bytes, name: str) -> list[Captured] | bytes:
 def is_json(data: bytes) -> bool:
     """Whether data begins as a JSON object does, which no message of HTTP/1 can."""
     return data[:1000].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")[:1] == b"{"
+
+
+def has_more(stream: BinaryIO) -> bool:
+    """Whether more of a stream is here, or comes in the next moment: nobody is waiting yet."""
+    try:
+        return bool(select.select([stream], [], [], _MOMENT)[0])
+    except (OSError, ValueError, TypeError):  # no descriptor, or one that cannot be asked
+        return False
 
 
 def pieces_of(stream: BinaryIO) -> Iterator[bytes]:

@@ -99,7 +99,9 @@ class Teller:
         self._left = self._column(part)
         for line, left_out in self._chosen(part):
             if left_out:
-                lines.append(paint(f"{part.way} [{left_out}; crlf explain --all shows them]", "faint"))
+                lines.append(
+                    paint(f"{part.way} [{left_out}; crlf explain --all shows them]", "faint")
+                )
             if line is not None:
                 lines += self._line(part, line)
         if part.fault is not None and part.fault.offset >= part.end:
