@@ -228,7 +228,8 @@ def _with_settings(command: Command, arguments: Arguments, environment: Environm
 def _check_words(command: Command, arguments: Arguments) -> None:
     words = arguments.words
     if len(words) < command.least:
-        missing = command.words.split(" ")[len(words)]
+        wanted = [word for word in command.words.split(" ") if word[0] != "["]
+        missing = wanted[len(words)]
         raise Failure(f"{missing} is missing: crlf {command.name} {command.words}")
     if command.most is not None and len(words) > command.most:
         raise Failure(f"{words[command.most]!r} is too much: crlf {command.name} {command.words}")

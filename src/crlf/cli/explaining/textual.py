@@ -116,7 +116,7 @@ class Teller:
             return self.width
         heads = [line for line in part.lines if line.kind not in ("data", "chunk")]
         longest = max([line.end - line.start for line in heads], default=0)
-        return max(36, min(longest + 2, self.width * 45 // 100))
+        return max(36, min(longest + 3, self.width * 45 // 100))
 
     def _chosen(self, part: Part) -> Iterator[tuple[Line | None, str]]:
         """Choose which lines of a message are shown, each with what is left out before it."""
