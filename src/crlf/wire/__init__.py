@@ -4,6 +4,10 @@ from crlf.lazy import exporting
 
 HOMES = {
     "crlf.wire.engine": ("Engine",),
+    "crlf.wire.explain": (
+        "Explained", "Fault", "Message", "Span", "explain_bytes", "explain_request",
+        "explain_response",
+    ),
     "crlf.wire.forms": ("build_form", "parse_form"),
     "crlf.wire.h1.client": ("ClientEngine",),
     "crlf.wire.h1.server": ("ServerEngine",),

@@ -1,5 +1,12 @@
 # Made by scripts/stubs.py from the table beside it.
 from crlf.wire.engine import Engine as Engine
+from crlf.wire.explain import Explained as Explained
+from crlf.wire.explain import Fault as Fault
+from crlf.wire.explain import Message as Message
+from crlf.wire.explain import Span as Span
+from crlf.wire.explain import explain_bytes as explain_bytes
+from crlf.wire.explain import explain_request as explain_request
+from crlf.wire.explain import explain_response as explain_response
 from crlf.wire.forms import build_form as build_form
 from crlf.wire.forms import parse_form as parse_form
 from crlf.wire.h1.client import ClientEngine as ClientEngine
@@ -27,15 +34,22 @@ __all__ = [
     "Data",
     "End",
     "Engine",
+    "Explained",
+    "Fault",
     "Limits",
+    "Message",
     "MultipartLimits",
     "MultipartParser",
     "Part",
     "RequestHead",
     "ResponseHead",
     "ServerEngine",
+    "Span",
     "Switched",
     "build_form",
+    "explain_bytes",
+    "explain_request",
+    "explain_response",
     "parse_form",
     "sign",
     "unsign",
