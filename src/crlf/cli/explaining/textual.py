@@ -276,7 +276,8 @@ class Teller:
             start = label + who
             if number == 0 and start and text.startswith(start):
                 style = _WHO.get(note.who, "name" if note.who else "strong")
-                text = paint(start, style) + text[len(start) :]
+                word = start.rstrip(" ")  # blanks are not underlined
+                text = paint(word, style) + text[len(word) :]
             sign = indent if number == 0 else " " * len(indent)
             painted.append((paint(sign, mark) if mark and number == 0 else sign) + text)
         return painted

@@ -152,7 +152,7 @@ class _Drawing:
         indent = "  " * (bar.depth + 1)
         name = _cut(harmless_line(bar.name), 13 - len(indent), self._has_unicode)
         drawn = self._bar(bar)
-        line = f"{indent}{name.ljust(13 - len(indent))} {drawn}{bar.took.rjust(11)}".rstrip(" ")
+        line = f"{indent}{name.ljust(13 - len(indent))} {drawn}{bar.took.rjust(12)}".rstrip(" ")
         if not bar.note:
             return line
         note = _cut(harmless_line(bar.note), self._width - 14, self._has_unicode)

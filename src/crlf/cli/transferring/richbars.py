@@ -109,6 +109,8 @@ def _row(
         completed=size,
         width=max(4, min(40, width // 4)),
         pulse=total is None,
+        complete_style="green",  # rich's own is red where there are sixteen colours
+        finished_style="green",
     )
     sizes = size_text(size) if total is None else f"{size_text(size)}/{size_text(total)}"
     figures = [
