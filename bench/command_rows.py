@@ -1,4 +1,4 @@
-"""Commands from start to end: one small page, fetched and thrown away.
+"""Commands from start to end: one small page, fetched and thrown away; the help.
 
 hyperfine times them where it is installed, and a loop around posix_spawn where not.
 """
@@ -58,10 +58,14 @@ COMMANDS: dict[str, Callable[[str], list[str | Path]]] = {
     "curl": lambda url: [need_program("curl"), "-s", "-o", "/dev/null", url],
     "HTTPie": lambda url: [httpie_command(), "--ignore-stdin", "--body", "-o", "/dev/null", url],
     "crlf get": lambda url: [crlf_command(), "get", url, "-o", "/dev/null"],
+    "HTTPie --help": lambda url: [httpie_command(), "--help"],
+    "crlf --help": lambda url: [crlf_command(), "--help"],
+    "crlf get --help": lambda url: [crlf_command(), "get", "--help"],
 }
 AIMS = [
     Aim("crlf get", 'python -c "import argparse, socket"', "ms", 2.0, less_is_better=True),
     Aim("crlf get", "HTTPie", "ms", 0.2, less_is_better=True),
+    Aim("crlf --help", "HTTPie --help", "ms", 0.2, less_is_better=True),
 ]
 
 
@@ -78,7 +82,8 @@ def timed(command: list[str], scratch: Path) -> float:
 def once(command: list[str]) -> float:
     program = command[0] if "/" in command[0] else need_program(command[0])
     start = time.perf_counter()
-    child = os.posix_spawn(program, command, environment())
+    nowhere = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    child = os.posix_spawn(program, command, environment(), file_actions=nowhere)
     _, status = os.waitpid(child, 0)
     spent = time.perf_counter() - start
     if status:
