@@ -191,6 +191,7 @@ def test_a_method_may_stand_in_the_commands_place(ask: Asking) -> None:
         ("post U --raw x a=1", "--raw is the whole content, so 'a=1' has no place"),
         ("post U --raw x @f", "--raw is the whole content, so '@f' has no place"),
         ("post U --raw x --multipart", "--multipart sends items"),
+        ("post U f@a;filename=", "says no name"),
         ("get U --raw x", "--raw is content, which GET does not carry: use post"),
         ("GET U a=1", "'a=1' is content, which GET does not carry"),
         ("post U --chunked", "--chunked is about content, and there is none"),

@@ -184,6 +184,8 @@ LINES: tuple[CurlLine, ...] = (
     _("curl -F 'text=\"a;b\"' https://example.com/form"),
     _("curl -H 'Content-Type: multipart/form-data' -F 'file=@table.csv' https://example.com/files"),
     _("curl -X PUT -F 'file=@report.pdf;type=application/pdf' https://example.com/files/7"),
+    _("curl -F 'photo=@photo.jpg;filename=me.png;type=image/png' https://example.com/photos"),
+    _("""curl -F 'meta={"a": [1, 2]};type=application/json' -F photo=@photo.jpg https://example.com/x"""),
     _("curl -T backup.tar.gz https://example.com/backups/"),
     _("curl -T backup.tar.gz https://example.com/backups/latest -H 'Content-Type: "
       "application/gzip'"),

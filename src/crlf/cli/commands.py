@@ -182,7 +182,10 @@ ITEMS = (
     ("name==value", "a parameter, added to the URL's query"),
     ("name=value", "a field of a form, or a text in a JSON object"),
     ("name:=json", "any value in a JSON object: age:=42 done:=true tags:='[1,2]'"),
-    ("name@file", "an upload; name@file;type=image/png says what it is"),
+    (
+        "name@file",
+        "an upload; name@file;type=image/png;filename=a.png says what it is, and its name",
+    ),
     ("@file", "the file as the whole content; @- is standard input"),
     ("Name:value", "a header field; Name: leaves it out, Name; sends it empty"),
     ("name=@file", "the value from a file; ==@ :=@ and :@ likewise"),

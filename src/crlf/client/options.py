@@ -42,7 +42,7 @@ AddedHeaders = Headers | Mapping[str, str | None] | Iterable[tuple[str, str | No
 Content = bytes | str | BinaryIO | Iterable[bytes] | AsyncIterable[bytes]
 FileInput = (
     str | bytes | PathLike[str] | BinaryIO | tuple[str | None, bytes | BinaryIO]
-    | tuple[str, bytes | BinaryIO, str]
+    | tuple[str | None, bytes | BinaryIO, str]
 )  # fmt: skip
 Files = Mapping[str, FileInput] | Iterable[tuple[str, FileInput]]
 # (user, password) for Basic; Basic, Bearer, Digest of crlf.auth; or a flow of one's own.

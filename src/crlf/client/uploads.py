@@ -50,7 +50,7 @@ def _file(file: FileInput) -> tuple[str | None, str | None, Piece]:
     if isinstance(file, tuple):
         given, content = file[0], file[1]
         if given is None:
-            return None, None, _piece(content)
+            return None, file[2] if len(file) == 3 else None, _piece(content)
         kind = file[2] if len(file) == 3 else media_type_of(given)
         return given, kind, _piece(content)
     named = getattr(file, "name", None)

@@ -11,7 +11,7 @@ import os
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.asking.inputs import Inputs
-from crlf.cli.asking.items import Item, Items, split_file
+from crlf.cli.asking.items import Item, Items, split_file, split_upload
 from crlf.cli.exits import Failure
 from crlf.client.forms import build_body
 from crlf.client.options import FileInput, RequestOptions
@@ -143,8 +143,7 @@ def _add_parts(
         if item.kind == "@":
             parts.append((item.name, _upload(item, inputs)))
         else:
-            name, text = _form_pair(item, inputs)
-            parts.append((name, (None, text.encode())))
+            parts.append(_part(item, inputs))
     at = next((at for at, field in enumerate(fields) if field[0].lower() == "content-type"), None)
     if at is None or fields[at][1] is None:
         made["files"] = parts
@@ -163,11 +162,23 @@ def _add_parts(
     return None
 
 
+def _part(item: Item, inputs: Inputs) -> tuple[str, FileInput]:
+    """Return a part without a file; an object or a list of JSON is one that says its type."""
+    if item.kind == ":=":
+        name, text = inputs.text(item)
+        if isinstance(_parsed(item, text), dict | list):
+            return name, (None, text.strip(" \t\r\n").encode(), JSON_TYPE)
+    name, text = _form_pair(item, inputs)
+    return name, (None, text.encode())
+
+
 def _upload(item: Item, inputs: Inputs) -> FileInput:
-    path, kind = split_file(item.value)
+    path, kind, name = split_upload(item.value)
     if path == "-":
         raise Failure(f"{item.text!r}: an upload comes from a file; @- alone sends standard input")
-    name = os.path.basename(path)
+    if name == "":
+        raise Failure(f"{item.text!r} says no name after ;filename=")
+    name = name or os.path.basename(path)
     kind = _checked_type(kind or media_type_of(name))
     return name, inputs.keep(path), kind
 

@@ -122,3 +122,14 @@ def split_file(value: str) -> tuple[str, str | None]:
     """Take `path;type=image/png` apart: the path, and the media type or None."""
     path, mark, kind = value.rpartition(";type=")
     return (path, kind) if mark and path else (value, None)
+
+
+def split_upload(value: str) -> tuple[str, str | None, str | None]:
+    """Take `path;type=image/png;filename=a.png` apart, in either order: path, type, name or None."""
+    path, mark, rest = value.rpartition(";filename=")
+    if not mark or not path:
+        return *split_file(value), None
+    name, kind = split_file(rest)
+    if kind is None:
+        path, kind = split_file(path)
+    return path, kind, name

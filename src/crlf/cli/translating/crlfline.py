@@ -5,7 +5,7 @@ Its law: an item is only written when crlf's own parser reads it back as what wa
 
 from __future__ import annotations
 
-from crlf.cli.asking.items import SEPARATORS, parse_item, split_file
+from crlf.cli.asking.items import SEPARATORS, parse_item, split_upload
 from crlf.cli.commands import COMMANDS
 from crlf.cli.exits import Failure
 from crlf.cli.translating.shellquotes import quote
@@ -86,11 +86,14 @@ def item(name: str, separator: str, value: str) -> str | None:
     return text if is_meant else None
 
 
-def file_item(name: str, path: str, kind: str | None = None) -> str | None:
+def file_item(
+    name: str, path: str, kind: str | None = None, filename: str | None = None
+) -> str | None:
     """Write an item that sends a file, whole when it has no name; None where none can say it."""
     path = f"./{path}" if path.startswith("~") else path
     value = path if kind is None else f"{path};type={kind}"
-    return item(name, "@", value) if split_file(value) == (path, kind) else None
+    value = value if filename is None else f"{value};filename={filename}"
+    return item(name, "@", value) if split_upload(value) == (path, kind, filename) else None
 
 
 def field_item(name: str, value: str | None, expansions: dict[str, str]) -> str | None:

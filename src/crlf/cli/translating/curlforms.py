@@ -27,6 +27,12 @@ class FormPart(NamedTuple):
     lost: tuple[str, ...] = ()  # what has no place in crlf
     is_one_of_many: bool = False  # in one part, as RFC 7578 4.3 has it no more
 
+    @property
+    def is_json(self) -> bool:
+        """Whether it is a JSON object or list that says so, which `name:=json` is, too."""
+        is_plain = not self.is_file and not self.filename
+        return is_plain and self.kind == "application/json" and _is_structure(self.text)
+
 
 def read_parts(forms: list[Datum]) -> list[FormPart]:
     """Read the parts of a form. Raises Failure for what curl refuses."""
@@ -124,10 +130,22 @@ def _media_type(content: str, at: int, ends: str) -> tuple[str, int]:
     return content[start:at].rstrip(" \t"), at
 
 
+def _is_structure(text: str) -> bool:
+    """Whether a text is a JSON object or list, as it stands: then a part of it says its type."""
+    from crlf.cli.asking.nested import parse_json  # few forms have JSON in them
+
+    try:
+        return text == text.strip(" \t\r\n") and isinstance(parse_json(text), dict | list)
+    except (ValueError, RecursionError):
+        return False
+
+
 def part_item(part: FormPart) -> str | None:
     """Say a part as an item; None where none says it."""
+    if part.is_upload:
+        return file_item(part.name, part.text, part.kind, part.filename)
+    if part.is_json:
+        return item(part.name, ":=", part.text)
     if not part.is_file:
         return item(part.name, "=", part.text) if part.kind is None and not part.filename else None
-    if part.is_upload:
-        return file_item(part.name, part.text, part.kind) if part.filename is None else None
     return item(part.name, "=@", part.text) if part.kind is None and not part.filename else None

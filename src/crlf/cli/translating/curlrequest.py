@@ -202,7 +202,7 @@ class Translation:
             if field[0].lower() != "content-type"
             or (field[1] or "").lower().strip(" ") != "multipart/form-data"
         ]
-        if not any(part.is_upload for part in parts):
+        if not any(part.is_upload for part in parts) or any(part.is_json for part in parts):
             line.options.append("--multipart")
 
     def _add_upload(self, line: CrlfLine, fields: list[Field]) -> None:
