@@ -17,7 +17,7 @@ from crlf.wire.explain import Fault, Span
 
 def as_json(chapters: Sequence[Chapter]) -> str:
     """Write chapters as JSON text."""
-    return json.dumps([_chapter(one) for one in chapters], ensure_ascii=False, indent=1) + "\n"
+    return json.dumps([_chapter(one) for one in chapters], indent=1) + "\n"
 
 
 def _chapter(chapter: Chapter) -> dict[str, object]:
@@ -86,4 +86,4 @@ def _fault(fault: Fault, base: int) -> dict[str, object]:
 
 def as_times(captures: Sequence[Captured]) -> str:
     """Write the times of exchanges as JSON text."""
-    return json.dumps(timings_json(list(captures)), ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(timings_json(list(captures)), indent=1) + "\n"
