@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.environment import Environment
 from crlf.cli.exits import NO_OUTPUT, Failure
 from crlf.cli.showing.output import reason_of
 from crlf.cli.showing.waterfall import waterfall
-from crlf.cli.terminal import Style
+from crlf.cli.terminal import Style, harmless
 from crlf.client.recording import Recorder
 from crlf.net.privatefile import write_private
 from crlf.net.tap import Listener
@@ -86,11 +87,15 @@ def write_har(
 
 def write_file(text: str, name: str, environment: Environment, *, has_failed: bool = False) -> None:
     """Write a file for its owner alone, whole or not at all. Raises Failure."""
+    data = text.encode("utf-8", "surrogatepass")
+    if name == "-":
+        if environment.stdout_is_terminal:
+            data = environment.encoded(harmless(text))
+        with suppress(OSError) if has_failed else nullcontext():  # one line, about the first fault
+            environment.stdout.write(data)
+        return
     try:
-        if name == "-":
-            environment.stdout.write(text.encode("utf-8"))
-        else:
-            write_private(environment.path(name), text.encode("utf-8", "surrogatepass"))
+        write_private(environment.path(name), data)
     except OSError as fault:
         line = f"cannot write {name}: {reason_of(fault)}"
         if not has_failed:
