@@ -9,6 +9,7 @@ binary content and what is beyond the first 64 KiB of a body; each says so.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from crlf.cli.environment import Environment
 from crlf.cli.showing.output import count
@@ -141,11 +142,10 @@ class View:
         if number is not None:
             line = _CREDENTIALS.sub(rb"\1[not shown]", line)
         if not self._is_terminal:
-            stderr = self._environment.stderr
-            stderr.write(b"%s %s" % (sign.encode(), line))
-            if not line.endswith(b"\n"):
-                stderr.write(b"\n")
-            stderr.flush()
+            end = b"" if line.endswith(b"\n") else b"\n"
+            with suppress(OSError, ValueError):  # who looks on no longer stops no exchange
+                self._environment.stderr.write(b"%s %s%s" % (sign.encode(), line, end))
+                self._environment.stderr.flush()
             return
         end = b"\r\n" if line.endswith(b"\r\n") else b"\n" if line.endswith(b"\n") else b""
         body = line[: len(line) - len(end)]
