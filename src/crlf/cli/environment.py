@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import BinaryIO, cast
 
+from crlf.cli.exits import NO_INPUT, Failure
 from crlf.cli.terminal import harmless_line
 
 _FORCED = ("FORCE_COLOR", "CLICOLOR_FORCE")
@@ -153,7 +154,13 @@ def of_process(ask: Callable[[str], str]) -> Environment:
 
 
 class _Closed(io.RawIOBase):
-    """A standard stream that the process was started without (`>&-`)."""
+    """A standard stream that the process was started without (`>&-`, `<&-`)."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object, /) -> int:
+        raise Failure("cannot read standard input: it is closed", NO_INPUT)
 
     def writable(self) -> bool:
         return True
