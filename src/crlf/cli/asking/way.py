@@ -99,7 +99,7 @@ def _add_times(client: ClientOptions, options: RequestOptions, arguments: Argume
 def read_seconds(option: str, text: str) -> float:
     """Read seconds that an option is given. Raises Failure."""
     try:
-        seconds = float(text)
+        seconds = float(text) if text.isascii() else -1.0
     except ValueError:
         seconds = -1.0
     if not 0 < seconds <= LONGEST:
