@@ -22,14 +22,19 @@ from crlf.cli.commands import COMMANDS, ITEMS  # noqa: E402
 from crlf.cli.exits import MEANINGS  # noqa: E402
 
 PAGES = [ROOT / "docs" / "cli" / f"{name}.md" for name in ("index", "options")]
+LINKING = re.compile(r"(`[^`]*`)|\[")
 MADE = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Write a table in Markdown."""
     lines = [titles, ("---",) * len(titles), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n"
-                   for line in lines)  # fmt: skip
+    return "".join(f"| {' | '.join(map(cell, line))} |\n" for line in lines)
+
+
+def cell(text: str) -> str:
+    """Write what stands in a table: no bar ends it, no bracket of a meaning begins a link."""
+    return LINKING.sub(lambda found: found[1] or r"\[", text).replace("|", r"\|")
 
 
 def option_names(option: Option) -> str:
