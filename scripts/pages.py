@@ -41,6 +41,8 @@ FLOORS = {
 }
 LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *(?:```+|~~~+)[a-z]+)((?: [^\n]*)?)$", re.MULTILINE)
+ROW = re.compile(r"^\|.*\|$", re.MULTILINE)  # of a table
+CODE = re.compile(r"`[^`\n]+`")
 # What makes a browser fetch something as it shows the page: from elsewhere, that is a leak.
 FETCHED = re.compile(
     r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\bsrc=["']?(?:https?:)?//[^"'\s>]+"""
@@ -72,13 +74,22 @@ UNWRITTEN = "# Not written yet\n"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Take from opening fences what is said to the tests: `python no-run` becomes `python`."""
+    """Take from opening fences what is said to the tests: `python no-run` becomes `python`.
+
+    In tables, a bar in code loses its backslash, which GitHub wants and Python-Markdown shows.
+    """
 
     def plain(match: re.Match[str]) -> str:
         title = re.search(r' title="[^"]*"', match[2])
         return match[1] + (title[0] if title else "")
 
-    return FENCE.sub(plain, markdown)
+    def unescaped(match: re.Match[str]) -> str:
+        return match[0].replace(r"\|", "|")
+
+    return ROW.sub(
+        lambda row: CODE.sub(unescaped, row[0]),
+        FENCE.sub(plain, markdown),
+    )
 
 
 def on_post_build(config: Any) -> None:
