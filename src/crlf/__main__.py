@@ -2,6 +2,6 @@
 
 import sys
 
-from crlf.cli.main import main
+from crlf.cli.entry import main
 
 sys.exit(main())

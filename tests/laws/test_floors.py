@@ -13,7 +13,7 @@ from lawbook import FLOORS, Fault, Module, report, sample, uphold
 
 # The only files that may import crlf's own modules late: the front door, so that `import crlf`
 # is cheap, and the command line, which loads the one command that was asked for.
-LATE = ("__init__.py", "cli/main.py")
+LATE = ("__init__.py", "cli/entry.py", "cli/main.py")
 
 # Modules of crlf that few need: who loads them when they are needed, and why. A late import is no
 # way round a floor: it goes down like any other.
