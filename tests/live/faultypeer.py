@@ -157,7 +157,7 @@ def endless_body() -> Iterator[bytes]:
 def endless_text() -> Iterator[bytes]:
     yield OK + b"Content-Type: text/plain\r\n\r\n"
     while True:
-        yield b"x" * 65536
+        yield (b"x" * 1023 + b"\n") * 64
 
 
 def large_json() -> Iterator[bytes]:
@@ -200,7 +200,7 @@ HELD = {  # what is said before nothing more is
     "/hold-body": OK + b'Content-Length: 400000\r\nETag: "a"\r\n\r\n' + b"a line\n" * 20_000,
     "/hold-json": OK + b"Content-Type: application/json\r\n\r\n[1, 2,",
 }
-FILE = b"0123456789abcdef" * 25_000
+FILE = b"0123456789abcdef" * 250_000  # more than anybody keeps back from a disk
 
 
 class FaultyPeer:
