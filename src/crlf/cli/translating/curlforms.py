@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from crlf.cli.asking.nested import parse_json
 from crlf.cli.exits import Failure
 from crlf.cli.translating.crlfline import file_item, item
 from crlf.cli.translating.curlwords import Datum
@@ -132,8 +133,6 @@ def _media_type(content: str, at: int, ends: str) -> tuple[str, int]:
 
 def _is_structure(text: str) -> bool:
     """Whether a text is a JSON object or list, as it stands: then a part of it says its type."""
-    from crlf.cli.asking.nested import parse_json  # few forms have JSON in them
-
     try:
         return text == text.strip(" \t\r\n") and isinstance(parse_json(text), dict | list)
     except (ValueError, RecursionError):
