@@ -79,6 +79,8 @@ def test_the_version_is_that_of_the_package(crlf: CommandLine) -> None:
 
 
 def test_a_slip_beside_help_is_told(crlf: CommandLine) -> None:
+    assert crlf("help", "explian").err.endswith("no command explian; did you mean explain?\n")
+    assert "did you mean" not in crlf("explain", ":8000", "--print=h").err
     assert crlf("--help", "--colour").err.startswith("crlf: there is no option --colour")
 
 

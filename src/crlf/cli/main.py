@@ -192,6 +192,8 @@ def _run_without(words: list[str], environment: Environment) -> int:
         return USAGE
     if words[0] == "help" and len(words) > 1 and words[1] in COMMANDS:
         environment.show(pages.command_help(COMMANDS[words[1]], _style(environment)))
+    elif words[0] == "help" and len(words) > 1 and not words[1].startswith("-"):
+        raise Failure(f"there is no command {words[1]}{_meant(words[1], COMMANDS)}")
     elif words[0] in ("-V", "--version"):
         from crlf.message.version import __version__
 
@@ -232,7 +234,8 @@ def _check_words(command: Command, arguments: Arguments) -> None:
         missing = wanted[len(words)]
         raise Failure(f"{missing} is missing: crlf {command.name} {command.words}")
     if command.most is not None and len(words) > command.most:
-        raise Failure(f"{words[command.most]!r} is too much: crlf {command.name} {command.words}")
+        form = f"crlf {command.name} {command.words}".rstrip(" ")
+        raise Failure(f"{words[command.most]!r} is too much: {form}")
 
 
 def _meant(name: str, names: Sequence[str] | dict[str, Command]) -> str:

@@ -9,7 +9,8 @@ from difflib import get_close_matches
 def closest(name: str, names: Iterable[str], likeness: float = 0.6) -> str | None:
     """Return the name most like another one, or None when none is like it.
 
-    likeness: how much of both is the same at least, from 0 to 1.
+    likeness: how much of both is the same at least, from 0 to 1; hyphens before it count nothing.
     """
-    found = get_close_matches(name, list(names), 1, likeness)
-    return found[0] if found else None
+    bare = {each.lstrip("-"): each for each in names}
+    found = get_close_matches(name.lstrip("-"), list(bare), 1, likeness)
+    return bare[found[0]] if found else None
