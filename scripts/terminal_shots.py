@@ -80,13 +80,18 @@ def file(request, name):
 
 
 class Shot(NamedTuple):
-    """One picture. line: what is typed. until: what the screen has to show, where it goes on."""
+    """One picture.
+
+    line: what is typed. until: what the screen has to show, where it goes on. written: the page
+    that the command writes, to be seen instead of the screen, with its size in pixels.
+    """
 
     name: str
     line: str
     columns: int = 80
     until: str = ""
     rows: int = 90
+    written: tuple[str, int, int] | None = None
 
 
 SHOTS = (
@@ -95,7 +100,7 @@ SHOTS = (
     Shot("explain", "crlf explain :{port}/parts/7", 120),
     Shot(
         "broken",
-        r"printf 'POST /order HTTP/1.1\r\nHost: shop\r\nContent-Length: 6\r\n"
+        r"printf 'POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 6\r\n"
         r"Content-Length: 60\r\n\r\n' | crlf explain -",
         108,
     ),
@@ -106,6 +111,11 @@ SHOTS = (
         until=r"maps\.zip.* [67]\d%",
     ),
     Shot("help", "crlf --help"),
+    Shot(
+        "page",
+        "crlf explain :{port}/old --html page.html",
+        written=("page.html", 900, 945),
+    ),
 )
 
 # --- a terminal ----------------------------------------------------------------------------------
@@ -114,8 +124,8 @@ SHOTS = (
 def main(names: list[str]) -> None:
     """Take the pictures of these names, or all."""
     PLACE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         (folder / "shop.py").write_text(APPLICATION, encoding="utf-8")
         port = free_port()
         with serving(folder, port):
@@ -124,7 +134,15 @@ def main(names: list[str]) -> None:
                     continue
                 screen = run(shot, folder, port)
                 target = PLACE / f"{shot.name}.png"
-                take(page(screen, shot.columns), screen, shot.columns, target, folder)
+                if shot.written:
+                    name, width, height = shot.written
+                    source = folder / shot.name / name
+                else:
+                    source = folder / "screen.html"
+                    source.write_text(page(screen, shot.columns), encoding="utf-8")
+                    width = math.ceil(shot.columns * ADVANCE) + 2 * MARGIN
+                    height = (screen.count("\n") + 1) * LINE + 2 * MARGIN
+                take(source, width, height, target, folder)
                 print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes")
 
 
@@ -318,12 +336,8 @@ def page(screen: str, columns: int) -> str:
     )
 
 
-def take(text: str, screen: str, columns: int, target: Path, folder: Path) -> None:
-    """Take the picture of a page that holds so many lines and columns."""
-    source = folder / "page.html"
-    source.write_text(text, encoding="utf-8")
-    width = math.ceil(columns * ADVANCE) + 2 * MARGIN
-    height = (screen.count("\n") + 1) * LINE + 2 * MARGIN
+def take(source: Path, width: int, height: int, target: Path, folder: Path) -> None:
+    """Take the picture of the top of a page, so many pixels."""
     program = next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )
