@@ -9,45 +9,50 @@ from crlf.cli.commands import COMMANDS, ITEMS, MAIN_OPTIONS, Command
 from crlf.cli.exits import MEANINGS
 from crlf.cli.terminal import Style
 
-WIDTH = 80
+WIDTH = 80  # the widest; longer lines are read less well
 _GAP = 2  # blanks between columns, and before the first
+_LEAST = 30  # columns that an explanation has beside a name; with fewer it stands below
 _FIRST = 32  # the widest first column that still has its explanation beside it
 
 
-def main_help(style: Style) -> str:
+def main_help(style: Style, width: int = WIDTH) -> str:
     """Write what `crlf --help` shows."""
     lines = [
         *_usage(["crlf COMMAND ...", "crlf URL"], style),
         "",
-        "Both ends of HTTP, and the wire in sight.",
-        *_section("Commands", [(name, one.meaning) for name, one in COMMANDS.items()], style),
-        *_section("Options", [_row(option) for option in MAIN_OPTIONS], style),
-        *_section("Items, after the URL", ITEMS, style),
+        *fold("Both ends of HTTP, and the wire in sight.", width),
+        *_section(
+            "Commands", [(name, one.meaning) for name, one in COMMANDS.items()], style, width
+        ),
+        *_section("Options", [_row(option) for option in MAIN_OPTIONS], style, width),
+        *_section("Items, after the URL", ITEMS, style, width),
         "",
-        "crlf COMMAND --help tells more: crlf get --help, crlf serve --help.",
+        *fold("crlf COMMAND --help tells more: crlf get --help, crlf serve --help.", width),
     ]
     return "\n".join(lines) + "\n"
 
 
-def command_help(command: Command, style: Style) -> str:
+def command_help(command: Command, style: Style, width: int = WIDTH) -> str:
     """Write what `crlf COMMAND --help` shows."""
     lines = [
         *_usage([f"crlf {command.name} {command.words} [OPTION]..."], style),
         "",
-        *fold(f"{command.meaning[:1].upper()}{command.meaning[1:]}.", WIDTH),
+        *fold(f"{command.meaning[:1].upper()}{command.meaning[1:]}.", width),
     ]
     if command.module == "fetch":
-        lines += _section("Items", ITEMS, style)
+        lines += _section("Items", ITEMS, style, width)
     for group in dict.fromkeys(option.group for option in command.options if option.group):
         rows = [_row(option) for option in command.options if option.group == group]
-        lines += _section(group, rows, style)
+        lines += _section(group, rows, style, width)
     if command.module == "fetch":
         rows = [(str(code), meaning) for code, meaning in MEANINGS.items()]
-        lines += _section("Exit codes", rows, style)
+        lines += _section("Exit codes", rows, style, width)
     if command.examples:
         lines += ["", style.paint("Examples", "strong")]
         for line, meaning in command.examples:
-            lines += [f"{' ' * _GAP}{line}", f"{' ' * _GAP * 3}{style.paint(meaning, 'faint')}"]
+            lines.append(f"{' ' * _GAP}{line}")
+            folded = fold(meaning, width - 3 * _GAP)
+            lines += [f"{' ' * _GAP * 3}{style.paint(one, 'faint')}" for one in folded]
     return "\n".join(lines) + "\n"
 
 
@@ -62,13 +67,15 @@ def _row(option: Option) -> tuple[str, str]:
     return f"{indent}{', '.join(option.names)}{value}", option.meaning
 
 
-def _section(title: str, rows: Iterable[tuple[str, str]], style: Style) -> list[str]:
+def _section(title: str, rows: Iterable[tuple[str, str]], style: Style, width: int) -> list[str]:
     """Write rows in two columns, the second folded; a wide first one stands on its own line."""
     rows = list(rows)
     wide = max((len(first) for first, _ in rows if len(first) <= _FIRST), default=0)
+    if width - wide - 2 * _GAP < _LEAST:
+        wide = _GAP
     lines = ["", style.paint(title, "strong")]
     for first, second in rows:
-        folded = fold(second, WIDTH - wide - 2 * _GAP)
+        folded = fold(second, width - wide - 2 * _GAP)
         if len(first) > wide:
             lines.append(f"{' ' * _GAP}{style.paint(first, 'name')}")
         else:
