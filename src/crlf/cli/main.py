@@ -83,7 +83,7 @@ def _run(command: Command, arguments: Arguments, environment: Environment) -> in
     if arguments.has("help"):
         from crlf.cli.help import command_help
 
-        environment.show(command_help(command, _style(environment)))
+        environment.show(command_help(command, *_looks(environment)))
         return OK
     _check_words(command, arguments)
     run = _load(command, arguments)
@@ -188,10 +188,10 @@ def _run_without(words: list[str], environment: Environment) -> int:
     from crlf.cli import help as pages
 
     if not words:
-        environment.tell(pages.main_help(_style(environment)))
+        environment.tell(pages.main_help(*_looks(environment)))
         return USAGE
     if words[0] == "help" and len(words) > 1 and words[1] in COMMANDS:
-        environment.show(pages.command_help(COMMANDS[words[1]], _style(environment)))
+        environment.show(pages.command_help(COMMANDS[words[1]], *_looks(environment)))
     elif words[0] == "help" and len(words) > 1 and not words[1].startswith("-"):
         raise Failure(f"there is no command {words[1]}{_meant(words[1], COMMANDS)}")
     elif words[0] in ("-V", "--version"):
@@ -200,7 +200,7 @@ def _run_without(words: list[str], environment: Environment) -> int:
         environment.show(f"crlf {__version__}\n")
     else:
         _parse([word for word in words if word != "help"], MAIN_OPTIONS, "crlf")
-        environment.show(pages.main_help(_style(environment)))
+        environment.show(pages.main_help(*_looks(environment)))
     return OK
 
 
@@ -245,8 +245,11 @@ def _meant(name: str, names: Sequence[str] | dict[str, Command]) -> str:
     return f"; did you mean {found}?" if found else ""
 
 
-def _style(environment: Environment) -> Style:
-    return Style(environment.wants_colour(environment.stdout_is_terminal))
+def _looks(environment: Environment) -> tuple[Style, int]:
+    """Return how help is coloured, and how wide it is: 80 columns, fewer on a narrow terminal."""
+    is_terminal = environment.stdout_is_terminal
+    width = min(80, environment.width) if is_terminal else 80
+    return Style(environment.wants_colour(is_terminal)), width
 
 
 def _explain(fault: Exception, environment: Environment) -> int:
@@ -268,9 +271,12 @@ def _ask(prompt: str) -> str:
     """Ask for a password on a terminal, unseen. Raises Failure where there is none."""
     from getpass import getpass
 
+    from crlf.cli.terminated import in_order
+
     if not _has_terminal():
         raise Failure("a password has to be asked for, and there is no terminal to ask on")
-    return getpass(prompt)
+    with in_order():
+        return getpass(prompt)
 
 
 def _has_terminal() -> bool:

@@ -19,6 +19,7 @@ from crlf.cli.environment import Environment
 from crlf.cli.exchanging.fetch import in_session
 from crlf.cli.exits import NO_OUTPUT, OK, Failure
 from crlf.cli.showing.output import count, reason_of
+from crlf.cli.terminated import in_order
 from crlf.cli.transferring.bars import Painter
 from crlf.cli.transferring.crew import carry_out
 from crlf.cli.transferring.lists import Wanted, read_count, read_size, read_wanted
@@ -56,7 +57,7 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
         report = _Report(environment, painter, work, is_quiet=quiet > 0)
         network = StoppableNetwork()
         options: ClientOptions = {**asked.client, "network": network}
-        with Downloader(**options) as work.client:
+        with in_order(), Downloader(**options) as work.client:
             try:
                 carry_out(work.transfers, work.save, report.tell, painter, network, work.at_once)
             except KeyboardInterrupt as fault:

@@ -19,6 +19,7 @@ from crlf.cli.exchanging.fetch import in_session
 from crlf.cli.exits import Failure
 from crlf.cli.showing.output import count
 from crlf.cli.showing.printing import Printer
+from crlf.cli.terminated import in_order
 from crlf.cli.transferring.crew import carry_out
 from crlf.cli.transferring.painting import painter_for
 from crlf.cli.transferring.saving import status_line
@@ -136,7 +137,7 @@ class _Upload:
             "headers": STANDING, **self._asked.client, "network": network,
         }  # fmt: skip
         painter = painter_for(self._environment, [transfer], is_quiet=self._is_quiet)
-        with PlainClient(**options) as client:
+        with in_order(), PlainClient(**options) as client:
             try:
                 carry_out([transfer], self._send(client), _raise, painter, network, 1)
             except KeyboardInterrupt as fault:
