@@ -457,7 +457,7 @@ def most_memory(shell: Shell, *words: str, seconds: float = 100) -> tuple[int, i
         (("get", "/long-line", "--pretty", "all", "--print", "hb"), {0, 63}, 100),
         (("get", "/long-line", "-v"), {0}, 100),
         (("get", "/large.json", "--pretty", "all"), {0, 63}, 100),
-        (("get", "/large.json", "--select", "[0]"), {0, 63}, 400),
+        (("get", "/large.json", "--select", "[0]"), {0, 63}, 1600),
         (("get", "/large.json", "--har", "all.har"), {0}, 400),
         (("explain", "/large.json"), {0}, 400),
         (("explain", "/long-line"), {0}, 400),
