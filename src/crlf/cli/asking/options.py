@@ -123,7 +123,7 @@ EXCHANGE_OPTIONS = (
         constant="yes",
     ),
     Option("--no-follow", "", "follow no redirect", EXCHANGE, key="follow", constant="no"),
-    Option("--max-redirects", "N", "how many redirects are followed (default: 20)", EXCHANGE),
+    Option("--max-redirects", "N", "how many redirects are followed (default: 10)", EXCHANGE),
     Option(
         "-t --timeout",
         "SECONDS",
