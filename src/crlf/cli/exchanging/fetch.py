@@ -76,7 +76,7 @@ def run(
                 if printer is not None:
                     printer.end(response)
                 if not is_shown or arguments.has("output"):
-                    _remark(response, arguments, output, environment, "h" in parts)
+                    _remark(asked.method, response, arguments, output, environment, "h" in parts)
                 is_ignored = arguments.has("ignore-status")
                 return OK if is_ignored else code_of(response.status_code)
     finally:
@@ -186,6 +186,7 @@ def _hand_over(pieces: Iterable[bytes], output: Output | None, may_stop: bool) -
 
 
 def _remark(
+    method: str,
     response: StreamedResponse,
     arguments: Arguments,
     output: Output | None,
@@ -203,4 +204,7 @@ def _remark(
     elif 300 <= code < 400 and code != 304 and not arguments.has("ignore-status"):
         where = response.headers.get("location", "")
         if where or not is_read:
-            environment.complain(f"{status}{f', to {where}; --follow goes there' if where else ''}")
+            # A GET was followed as far as it goes: what is left here leads nowhere.
+            may_follow = method not in ("GET", "HEAD") or arguments.last("follow") == "no"
+            hint = "; --follow goes there" if may_follow else ""
+            environment.complain(f"{status}{f', to {where}{hint}' if where else ''}")
