@@ -125,7 +125,7 @@ def split_file(value: str) -> tuple[str, str | None]:
 
 
 def split_upload(value: str) -> tuple[str, str | None, str | None]:
-    """Take `path;type=image/png;filename=a.png` apart, in either order: path, type, name or None."""
+    """Take `path;type=image/png;filename=a.png` apart, in either order: path, type, name."""
     path, mark, rest = value.rpartition(";filename=")
     if not mark or not path:
         return *split_file(value), None
