@@ -11,7 +11,7 @@ HOMES = {
     "crlf.client.blocking": ("Client",),
     "crlf.client.recording": ("HarFile", "Recorder"),
     "crlf.client.once": (
-        "delete", "get", "head", "options", "patch", "post", "put", "request", "stream",
+        "delete", "get", "head", "options", "patch", "post", "put", "query", "request", "stream",
     ),
     "crlf.message.body": ("Progress",),
     "crlf.message.errors": (

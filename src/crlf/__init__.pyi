@@ -9,6 +9,7 @@ from crlf.client.once import options as options
 from crlf.client.once import patch as patch
 from crlf.client.once import post as post
 from crlf.client.once import put as put
+from crlf.client.once import query as query
 from crlf.client.once import request as request
 from crlf.client.once import stream as stream
 from crlf.client.options import ClientOptions as ClientOptions
@@ -170,6 +171,7 @@ __all__ = [
     "post",
     "public_only",
     "put",
+    "query",
     "redirect",
     "render",
     "request",

@@ -220,7 +220,7 @@ def test_no_answer_is_an_error_that_names_the_handler(errors: pytest.LogCaptureF
 
 def verbs() -> App:
     app = App()
-    for register in (app.get, app.post, app.put, app.patch, app.delete):
+    for register in (app.get, app.post, app.put, app.patch, app.delete, app.query):
         register("/all", name=register.__name__)(lambda request: request.method)
     app.route("/two", ("GET", "PURGE"))(lambda request: request.method)
     app.get("/one")(lambda request: request.method)
@@ -228,7 +228,7 @@ def verbs() -> App:
     return app
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"])
 def test_each_verb_has_its_decorator(method: str) -> None:
     assert ask(verbs(), "/all", method).text == method
 
@@ -253,7 +253,9 @@ def test_options_says_what_is_allowed() -> None:
     assert response.headers["allow"] == "GET, HEAD, OPTIONS, PURGE"
     everything = ask(verbs(), "*", "OPTIONS")
     assert everything.status_code == 204
-    assert everything.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PURGE, PUT"
+    assert (
+        everything.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PURGE, PUT, QUERY"
+    )
     assert ask(verbs(), "http://localhost", "OPTIONS").status_code == 204
     assert ask(verbs(), "/nothing", "OPTIONS").status_code == 404
 

@@ -49,6 +49,11 @@ def post(url: str | URL, **options: Unpack[RequestOptions]) -> Response:
     return request("POST", url, **options)
 
 
+def query(url: str | URL, **options: Unpack[RequestOptions]) -> Response:
+    """Ask what stands in the content; it changes nothing and may be repeated (RFC 10008)."""
+    return request("QUERY", url, **options)
+
+
 def put(url: str | URL, **options: Unpack[RequestOptions]) -> Response:
     """Put content in place of what is there (RFC 9110 9.3.4)."""
     return request("PUT", url, **options)

@@ -29,6 +29,10 @@ class Verbs(Generic[R]):
         """Hand in content to be processed (RFC 9110 9.3.3)."""
         return self.request("POST", url, **options)
 
+    def query(self, url: str | URL, **options: Unpack[RequestOptions]) -> R:
+        """Ask what stands in the content; it changes nothing and may be repeated (RFC 10008)."""
+        return self.request("QUERY", url, **options)
+
     def put(self, url: str | URL, **options: Unpack[RequestOptions]) -> R:
         """Put content in place of what is there (RFC 9110 9.3.4)."""
         return self.request("PUT", url, **options)

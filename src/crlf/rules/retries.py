@@ -29,7 +29,7 @@ from crlf.message.response import Response
 from crlf.rules.filters import After, Filter
 from crlf.values import frozen
 
-# RFC 9110 9.2.2, and QUERY, which is safe (draft-ietf-httpbis-safe-method-w-body).
+# RFC 9110 9.2.2, and QUERY, which is safe (RFC 10008).
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "QUERY"})
 # Where response.extras says which try of its request was answered, when it was not the first.
 ATTEMPTS: Final = "attempts"

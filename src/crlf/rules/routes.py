@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 MAX_DIGITS: Final = 18  # of an int slot; every such number fits a signed 64-bit column
 # The methods that HTTP itself has (RFC 9110 9.3, RFC 5789); others are those of the routes.
-METHODS: Final = frozenset("GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT".split(" "))
+METHODS: Final = frozenset("GET HEAD POST PUT PATCH DELETE OPTIONS QUERY TRACE CONNECT".split(" "))
 NEVER: Final = frozenset({"TRACE", "CONNECT"})  # RFC 9110 9.3.8: TRACE echoes credentials
 NO_VALUES: Final[Mapping[str, object]] = {}
 

@@ -124,6 +124,10 @@ class App:
         """Let the decorated handler answer POST to a path; see `route`."""
         return self.route(pattern, ("POST",), **options)
 
+    def query(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
+        """Let the decorated handler answer QUERY of a path (RFC 10008); see `route`."""
+        return self.route(pattern, ("QUERY",), **options)
+
     def put(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer PUT of a path; see `route`."""
         return self.route(pattern, ("PUT",), **options)
