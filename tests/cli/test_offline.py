@@ -201,6 +201,8 @@ def test_a_terminal_has_colours(crlf: CommandLine) -> None:
         (["--as", "crul"], USAGE, "did you mean curl?"),
         (["--as", "telnet"], USAGE, "--as takes curl, printf-nc"),
         (["--as", "curl", "--offline"], USAGE, "exclude each other"),
+        (["--offline", "--har", "x.har"], USAGE, "so --har has nothing to say"),
+        (["--as", "curl", "-w", "%{http_code}"], USAGE, "so --write-out has nothing to say"),
         (["--offline", "-o", "x"], USAGE, "> FILE"),
         (["--offline", "Host:a", "Host:b"], USAGE, "exactly one Host"),
         (["--offline", "Content-Length:7"], USAGE, "Content-Length"),

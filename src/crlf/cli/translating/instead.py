@@ -37,6 +37,7 @@ TOOLS: dict[str, Callable[[Errand], str]] = {
     "fetch": fetch,
 }
 _BYTES = ("printf-nc", "python-socket")  # tools that are told bytes, and find no proxy themselves
+_OF_ANSWERS = ("har", "write-out", "select")
 _SECRETS = ("authorization", "proxy-authorization", "cookie")
 
 
@@ -47,6 +48,9 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
         raise Failure("--offline and --as exclude each other: each writes the request its way")
     if arguments.has("output"):
         raise Failure("nothing is received that -o could save; redirect standard output: > FILE")
+    for option in _OF_ANSWERS:
+        if arguments.has(option):
+            raise Failure(f"nothing is received, so --{option} has nothing to say")
     asked = read_request(command, arguments, environment)
     try:
         asked = _in_session(asked, arguments, environment)
