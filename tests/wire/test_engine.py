@@ -532,3 +532,16 @@ def test_what_is_not_whole_or_has_no_length_is_not_taken_at_once(rest: bytes) ->
     assert isinstance(engine.next_part(), ResponseHead)
     assert engine.take_rest() is None
     assert isinstance(engine.next_part(), Data)
+
+
+@pytest.mark.rfc("9112", "9.5")
+def test_an_answer_before_the_end_of_the_request_still_has_its_end() -> None:
+    client = ClientEngine()
+    fields = {"host": "a.example", "transfer-encoding": "chunked"}
+    client.send(RequestHead("PUT", "/", Headers(fields)))
+    client.receive(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+    assert isinstance(client.next_part(), ResponseHead)
+    client.send(Data(b"what is left"))
+    client.send(End())
+    assert client.next_part() == End()
+    assert client.is_reusable

@@ -391,9 +391,9 @@ class H1Engine:
         self._our_end()
 
     def _our_end(self) -> None:
-        """Our message is complete: if theirs is too, go on. The End of a message without a body
-        need not be fetched for that."""
-        if self.theirs == DONE and (self._reader is None or not self._end_due):
+        """Our message is complete: if theirs is too, go on. A server need not have fetched the
+        End of a request without a body; a client, answered early, has still to be given it."""
+        if self.theirs == DONE and ((self._reader is None and self.is_server) or not self._end_due):
             self._end_due = False
             self._cycle()
         elif self.theirs == IDLE and self.is_server:
