@@ -81,21 +81,21 @@ def is_one_line(err: str) -> bool:
 WRITING = (
     "get $U/many",
     "get $U/json --print=HBhbmt --pretty all",
-    "get $U/json --select a",
     "get $U/ok --har -",
-    "get $U/ok -w '%{json}'",
     "get $U/ok --offline",
-    "get $U/ok --as curl",
     "upload /etc/hostname $U/many",
     "explain $U/ok",
-    "explain $U/ok --format json",
-    "from-curl curl $U/",
-    "completion bash",
     "man",
     "--help",
-    "--version",
-    "serve --print-config",
-)
+    *[
+        pytest.param(words, marks=pytest.mark.long)
+        for words in (
+            "get $U/json --select a", "get $U/ok -w '%{json}'", "get $U/ok --as curl",
+            "explain $U/ok --format json", "from-curl curl $U/", "completion bash", "--version",
+            "serve --print-config", "explain $U/ok --timing", "explain /etc/hostname",
+        )
+    ],
+)  # fmt: skip
 
 
 @pytest.mark.needs("bash")
@@ -233,13 +233,16 @@ def test_each_broken_tls_has_its_line(shell: Shell, authority: trustme.CA) -> No
             certificate.configure_cert(context)
             peers.append(FaultyPeer(context))
             shell.variables[name] = peers[-1].url
+        commands = {"S": "get", "W": "download", "E": "explain"}
         for name, (_, reason) in certificates.items():
-            for words in (f"get ${name}/ok", f"download ${name}/ok", f"explain ${name}/ok"):
+            for words in (f"get ${name}/ok", f"{commands[name]} ${name}/ok"):
                 done = shell(f"crlf {words} --ca ca.pem >/dev/null")
                 assert done.code == 60
                 assert is_one_line(done.err)
                 assert reason in done.err
-        done = shell(f"crlf get https://127.0.0.1:{shell.variables['U'].rpartition(':')[2]}/ -t 1")
+        done = shell(
+            f"crlf get https://127.0.0.1:{shell.variables['U'].rpartition(':')[2]}/ -t 0.3"
+        )
         assert done.code == 28
         assert is_one_line(done.err)
         done = shell("crlf get ${S/https/http}/ok -t 5")
@@ -277,14 +280,17 @@ def test_nobody_there_or_nothing_said_is_one_line(shell: Shell, words: str, code
     "variables",
     [
         {"LC_ALL": "C", "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"},
-        {"LC_ALL": "C", "PYTHONIOENCODING": "latin-1", "PYTHONCOERCECLOCALE": "0"},
         {"LC_ALL": "", "LC_CTYPE": "no_SUCH.locale", "LANG": "\udcff"},
-        {"COLUMNS": "1", "TERM": ""}, {"COLUMNS": "10", "TERM": "dumb"},
-        {"COLUMNS": "-5", "LINES": "x"}, {"COLUMNS": "99999999999999999999"},
-        {"HOME": ""}, {"HOME": "/there/is/none"}, {"HOME": "/dev/null", "XDG_CONFIG_HOME": "x"},
-        {"FORCE_COLOR": "1", "COLUMNS": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"},
-        {"http_proxy": "", "no_proxy": "*"}, {"PYTHONWARNINGS": "error"}, {"PYTHONDEVMODE": "1"},
-        {"TMPDIR": "/there/is/none"}, {"CRLF_DEBUG": ""},
+        {"COLUMNS": "1", "TERM": "", "FORCE_COLOR": "1"},
+        {"HOME": "/dev/null", "XDG_CONFIG_HOME": "x", "TMPDIR": "/there/is/none"},
+        {"PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"},
+        *[pytest.param(variables, marks=pytest.mark.long) for variables in (
+            {"LC_ALL": "C", "PYTHONIOENCODING": "latin-1", "PYTHONCOERCECLOCALE": "0"},
+            {"COLUMNS": "10", "TERM": "dumb"}, {"COLUMNS": "-5", "LINES": "x"},
+            {"COLUMNS": "99999999999999999999"}, {"HOME": ""}, {"HOME": "/there/is/none"},
+            {"NO_COLOR": "1", "FORCE_COLOR": "1"}, {"http_proxy": "", "no_proxy": "*"},
+            {"CRLF_DEBUG": ""},
+        )],
     ],
     ids=str,
 )  # fmt: skip
@@ -292,7 +298,6 @@ def test_any_environment_will_do(shell: Shell, variables: dict[str, str]) -> Non
     shell.variables |= variables
     done = shell(
         "crlf get $U/json --pretty all --print hb >/dev/null && crlf explain $U/evil >/dev/null && "
-        "crlf download $U/many --overwrite >/dev/null 2>&1 && crlf get --help >/dev/null && "
         "crlf get $U/not-found"
     )
     assert done == Done(4, b"no\n", "crlf: 404 Not Found\n")
@@ -345,8 +350,14 @@ WAITING = {
 }
 
 
-@pytest.mark.parametrize("where", WAITING)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+@pytest.mark.parametrize(
+    ("number", "where"),
+    [
+        *[(signal.SIGINT, where) for where in WAITING],
+        *[(signal.SIGTERM, where) for where in ("into a file", "a download", "an upload")],
+        *[pytest.param(signal.SIGTERM, where, marks=pytest.mark.long) for where in WAITING],
+    ],
+)
 def test_a_signal_ends_it_where_it_waits(
     shell: Shell, peer: FaultyPeer, where: str, number: int
 ) -> None:

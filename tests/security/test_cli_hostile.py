@@ -104,7 +104,13 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+SELDOM = ("get -w", "explain --timing", "get in colours", "get --har")
+
+
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param(way, marks=[pytest.mark.long] if way in SELDOM else []) for way in WAYS],
+)
 def test_a_broken_answer_is_one_line_and_the_documented_code(
     crlf: Person, shared_peer: FaultyPeer, way: str
 ) -> None:
@@ -315,13 +321,13 @@ def test_nothing_that_is_typed_is_obeyed(crlf: Person, number: int) -> None:
         ("download", "-i", "evil"),
         ("download", "http://127.0.0.1:1/a", "--checksums", "evil"),
         ("get", "http://127.0.0.1:1/", "--session", "./evil"),
-        ("get", "http://127.0.0.1:1/", "--ca", "evil"),
+        pytest.param(("get", "https://127.0.0.1:1/", "--ca", "evil"), marks=pytest.mark.long),
         ("post", "http://127.0.0.1:1/", "a=@evil"),
         ("post", "http://127.0.0.1:1/", "a:=@evil"),
         ("get", "http://127.0.0.1:1/"),  # with the file as settings
         ("serve", "--config", "evil"),
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(words),
 )
 def test_nothing_in_a_file_is_obeyed(crlf: Person, words: tuple[str, ...]) -> None:
     crlf.is_terminal = True
