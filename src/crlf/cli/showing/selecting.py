@@ -25,7 +25,7 @@ from crlf.message.batch import Batch
 from crlf.message.errors import TooLarge
 from crlf.patterns import pattern
 
-MOST = 256 * 1024 * 1024  # bytes of an answer in which something is selected
+MOST = 64 * 1024 * 1024  # bytes of an answer in which something is selected; its values take more
 _NAME = pattern(r'[^.\[\]" \t\r\n]+')
 _NUMBER = pattern(r"-?[0-9]{1,9}")
 _SLICE = pattern(r"(-?[0-9]{1,9})?:(-?[0-9]{1,9})?")
