@@ -57,7 +57,9 @@ def passed(command: Sequence[str | Path]) -> Passed:
     *lines, last = text.strip("\n").split("\n")
     try:
         figures = json.loads(last)
-    except ValueError:  # a command with no clock of its own
+    except ValueError:
+        figures = None
+    if not isinstance(figures, dict):  # a command with no clock of its own
         return Passed(whole, whole, peak[0], [*lines, last], -1)
     return Passed(figures["seconds"], whole, peak[0], lines, figures["bytes"])
 

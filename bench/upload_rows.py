@@ -6,6 +6,7 @@ The server (servers/sink.py) says how many bytes it has read, and each row is he
 from collections.abc import Callable
 from pathlib import Path
 
+from command_rows import crlf_command
 from ground import BENCH, OWN, Failed, Options, free_port, need_program, serving
 from nginx import write_files
 from transfers import lines_of, passed, script
@@ -22,6 +23,7 @@ UPLOADS: dict[str, Build] = {
     "aiohttp": script("upload.py", "aiohttp_waiting", "aiohttp"),
     "crlf.Client": script("upload.py", "crlf", "crlf.Client"),
     "crlf.AsyncClient": script("upload.py", "crlf_waiting", "crlf.AsyncClient"),
+    "crlf upload": lambda url, file: [crlf_command(), "upload", file, url, "--method", "POST"],
 }
 FORMS: dict[str, Build] = {
     IN_A_FORM: lambda url, file: [
