@@ -124,7 +124,9 @@ def test_nothing_is_overwritten_where_that_is_said(
 ) -> None:
     done = crlf("upload", photo.name, f"{store}/put/there", "--no-overwrite")
     assert (done.code, done.out) == (4, b"there is one\n")
-    assert done.err.endswith("412 Precondition Failed: there is something at this URL already\n")
+    assert done.err == (
+        f"crlf: {photo.name}: 412 Precondition Failed: there is something at this URL already\n"
+    )
     assert crlf("upload", photo.name, f"{store}/put/free", "--no-overwrite").code == 0
 
 
@@ -133,7 +135,7 @@ def test_a_refusal_is_shown_and_told(crlf: CommandLine, store: str, photo: Path)
         file.truncate(3_000_000)  # so much is asked about first
     done = crlf("upload", photo.name, f"{store}/no")
     assert (done.code, done.out) == (4, b"not here\n")
-    assert done.err.endswith("; 403 Forbidden\n")
+    assert done.err == f"crlf: {photo.name}: 403 Forbidden\n"
     assert crlf("upload", photo.name, f"{store}/no", "--ignore-status").code == 0
     assert crlf("upload", photo.name, f"{store}/no", "-qq").err == ""
 

@@ -163,7 +163,9 @@ class _Upload:
         environment, transfer = self._environment, self._transfer
         text, code = status_line(response)
         where = response.headers.get("location", "") if code == 0 else ""
-        line = f"{self._name}: {count(transfer.size)} in {transfer.seconds:.2f} s; {text}"
+        # Of a file that was refused some had gone out or not, as it happened.
+        sent = "" if code else f"{count(transfer.size)} in {transfer.seconds:.2f} s; "
+        line = f"{self._name}: {sent}{text}"
         if where:
             line += f", at {where}"
         elif response.status_code == 412 and self._arguments.has("no-overwrite"):
