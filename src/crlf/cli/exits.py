@@ -1,7 +1,8 @@
 """Exit codes: what became of a command, as a number that a script can rely on.
 
-They never change their meaning. Where curl has a number for the same thing, it is curl's; a
-final status of 3xx, 4xx or 5xx is its first digit, as in HTTPie and xh.
+They never change their meaning. Where curl has a number for the same thing, it is curl's, and
+aria2's for a digest that is not right; a final status of 3xx, 4xx or 5xx is its first digit, as
+in HTTPie and xh.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ NOT_HTTP = 8
 NO_OUTPUT = 23
 NO_INPUT = 26
 TOO_LATE = 28
+NOT_AS_SAID = 32
 REDIRECTS = 47
 LOST = 56
 NO_TRUST = 60
@@ -35,6 +37,7 @@ MEANINGS: dict[int, str] = {
     NO_OUTPUT: "the output cannot be written",
     NO_INPUT: "a file to be sent cannot be read",
     TOO_LATE: "a time limit passed",
+    NOT_AS_SAID: "what arrived is not what its digest says",
     REDIRECTS: "too many redirects, or a circle of them",
     LOST: "the connection broke",
     NO_TRUST: "no TLS: the certificate is not accepted, or the handshake failed",

@@ -21,6 +21,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.TooManyRedirects, exits.REDIRECTS),
     (errors.TooLarge, exits.TOO_LARGE),
     (errors.DecodingError, exits.NOT_DECODED),
+    (errors.DigestMismatch, exits.NOT_AS_SAID),
 )
 
 
