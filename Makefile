@@ -14,7 +14,7 @@ APP ?= store
 PIP = $(PY) -m pip install -qq --disable-pip-version-check --prefer-binary
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-what-computes check-what-waits bench docs test-long clean
+.PHONY: help demo test check check-what-computes check-what-is-live check-what-waits bench docs test-long clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -30,16 +30,21 @@ check: $(VENV)/.dev
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m pytest tests/laws
-	@$(MAKE) --no-print-directory --output-sync -j2 check-what-computes check-what-waits
+	@$(MAKE) --no-print-directory --output-sync -j3 check-what-computes check-what-is-live check-what-waits
 
-# Half of the tests compute, the other half waits for the network: one of each at a time. A folder
-# that is new is with those that wait.
+# A third of the tests compute, the others wait, for programs or for the network: one of each at a
+# time. A folder that is new is with those that wait for the network.
 COMPUTE = cli docs examples message rules typing wire
+LIVE = live security torture
 check-what-computes: $(VENV)/.dev
 	$(PY) -m pytest -p no:cacheprovider $(COMPUTE:%=tests/%)
 
+check-what-is-live: $(VENV)/.dev
+	$(PY) -m pytest -p no:cacheprovider $(LIVE:%=tests/%)
+
 check-what-waits: $(VENV)/.dev
-	$(PY) -m pytest -p no:cacheprovider --ignore=tests/laws $(COMPUTE:%=--ignore=tests/%)
+	$(PY) -m pytest -p no:cacheprovider --ignore=tests/laws \
+	  $(COMPUTE:%=--ignore=tests/%) $(LIVE:%=--ignore=tests/%)
 
 # The peers get an environment of their own; one that does not install here is reported absent.
 bench: $(VENV)/.crlf

@@ -73,8 +73,9 @@ def furnish(app: App) -> None:
 
 
 @pytest.fixture
-def filed(tmp_path: Path) -> Iterator[App]:
-    """One with sessions in a file."""
+def filed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+    """One with sessions in a file, and the patience for a crowd on a slow machine."""
+    monkeypatch.setattr(sessionfile, "PATIENCE", 20.0)
     store = SessionFile(tmp_path / "s.sqlite")
     made = App(sessions=store, csrf=False)
     furnish(made)
