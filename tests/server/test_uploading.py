@@ -434,7 +434,7 @@ def test_an_upload_that_ends_early_leaves_nothing(root: Path, way: str, kind: st
                 if tenth % 2:  # a reset, and otherwise an end
                     linger = b"\1\0\0\0\0\0\0\0"
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + 30
         while within(root) and time.monotonic() < give_up:
             time.sleep(0.02)
         assert within(root) == []
