@@ -46,6 +46,7 @@ LATE_OWN = {
         "crlf.server.gateways.asgiface",
     ): "loads asyncio, and few serve it elsewhere",
     ("server/apps/sessions.py", "crlf.net.sessionvalkey"): "few have many machines",
+    ("server/apps/templates.py", "crlf.server.apps.environment"): "made of Jinja2, an extra",
     ("server/apps/errorpages.py", "crlf.server.apps.debugpage"): "what no visitor ever sees",
     ("server/files/foldersite.py", "crlf.server.files.uploading"): "few folders take files",
     ("server/hosting.py", "crlf.server.gateways.asgi"): "few servers host both",

@@ -137,6 +137,50 @@ def test_what_is_safe_is_said_by_the_template(write: Write) -> None:
 # --- what is wrong -------------------------------------------------------------------------------
 
 
+class Item:
+    """Something with items alone."""
+
+    def __getitem__(self, key: str) -> object:
+        if key == "name":
+            return "an item"
+        raise TypeError
+
+
+class Both(dict[str, object]):
+    name = "an attribute"
+
+    @property
+    def broken(self) -> object:
+        raise AttributeError("within")
+
+
+@pytest.mark.parametrize("name", ["name", "items", "nme", "broken", "0", "__class__"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "Bolt", "items": 1}, {}, Item(), Both(name=1), Both(), None, "text", [1],
+        jinja2.Undefined(name="value"), jinja2.runtime.Namespace(name=2),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_a_template_finds_is_what_jinja2_finds(write: Write, value: object, name: str) -> None:
+    folder = write()
+    folder.mkdir()
+    ours = Templates(folder).environment
+    theirs = jinja2.Environment(undefined=jinja2.StrictUndefined)
+
+    def found(environment: jinja2.Environment) -> object:
+        try:
+            result = environment.getattr(value, name)
+        except Exception as fault:
+            return type(fault), str(fault)
+        if isinstance(result, jinja2.Undefined):
+            return type(result), result._undefined_name, result._undefined_message
+        return type(result), repr(result)
+
+    assert found(ours) == found(theirs)
+
+
 @pytest.fixture
 def errors(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.ERROR, "crlf.server")
@@ -207,6 +251,7 @@ def test_without_jinja_the_error_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.delitem(sys.modules, "crlf.server.apps.environment", raising=False)
     with pytest.raises(ImportError, match=r"crlf\[templates\]"):
         App(templates=tmp_path)
 

@@ -25,7 +25,7 @@ from crlf.server.apps.csrftokens import asks_for_tokens, csrf_field
 from crlf.server.apps.handlers import Endpoint, Scope
 
 SUFFIXES: Final = (".jinja", ".jinja2", ".j2")  # they say who reads a file, not what it makes
-MOST_KEPT: Final = 1000  # compiled templates of a folder; Jinja2 by itself 400
+MOST_KNOWN: Final = 1000  # names whose fields are not made anew
 NOT_ESCAPED: Final = ".txt"  # all else is: in a name without an ending there may be a page
 
 
@@ -204,20 +204,14 @@ class _Look(Mapping[str, Any]):
 
 def _environment(folder: Path, reloads: bool) -> Any:
     try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from crlf.server.apps.environment import PageEnvironment
     except ImportError as missing:
         raise ImportError(
             "templates need the package Jinja2: pip install 'crlf[templates]'"
         ) from missing
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder of templates")
-    return Environment(
-        loader=FileSystemLoader(folder.resolve()),
-        autoescape=_is_escaped,
-        undefined=StrictUndefined,
-        auto_reload=reloads,
-        cache_size=MOST_KEPT,
-    )
+    return PageEnvironment(folder, _is_escaped, reloads=reloads)
 
 
 def _is_escaped(name: str | None) -> bool:
@@ -231,6 +225,6 @@ def _made(name: str) -> str:
     return name
 
 
-@lru_cache(MOST_KEPT)
+@lru_cache(MOST_KNOWN)
 def _fields_of(name: str) -> Headers:
     return Headers([("content-type", media_type_of(_made(name))), NOSNIFF])
