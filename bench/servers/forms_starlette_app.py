@@ -1,6 +1,9 @@
-"""Starlette taking a form with a large file, by python-multipart; it makes no digest."""
+"""Starlette taking a form with a large file, by python-multipart: as it is, and with a digest."""
+
+import hashlib
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
@@ -10,4 +13,12 @@ async def form(request):
         return PlainTextResponse(str(taken["file"].size))
 
 
-app = Starlette(routes=[Route("/form", form, methods=["POST"])])
+async def digested(request):
+    async with request.form() as taken:
+        file = taken["file"]
+        digest = await run_in_threadpool(hashlib.file_digest, file.file, "sha256")
+        return PlainTextResponse(str(file.size), headers={"x-digest": digest.hexdigest()})
+
+
+routes = [Route(f"/{take.__name__}", take, methods=["POST"]) for take in (form, digested)]
+app = Starlette(routes=routes)
