@@ -564,7 +564,7 @@ def add_afterwards(route: Colour, notes: Notes) -> None:
 
 def sessions_shop(kind: str, store: Any, waits: bool) -> App:
     """An application that does with its session what it is told."""
-    app = App(SECRET if kind == "cookie" else None, sessions=store, session_cookie=kind)
+    app = App(secret=SECRET if kind == "cookie" else None, sessions=store, session_cookie=kind)
     route = Colour(app, waits)
 
     def shown(request: Request) -> dict[str, object]:

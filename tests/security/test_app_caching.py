@@ -37,7 +37,7 @@ def made(folder: Path, sessions: str) -> App:
     )
     (folder / "x.txt").write_text("file")
     place = "cookie" if sessions == "cookie" else str(folder / "s.sqlite")
-    app = App(SECRET, sessions=place, csrf=False, templates=folder / "pages")
+    app = App(secret=SECRET, sessions=place, csrf=False, templates=folder / "pages")
 
     answers: dict[str, Callable[[], object]] = {
         "/public": lambda: ("x", 200, {"cache-control": "public, s-maxage=9, max-age=60"}),

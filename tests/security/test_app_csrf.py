@@ -25,7 +25,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "PURGE", "PROPFIND", "QUERY"
 
 
 def bank(**options: Any) -> tuple[App, list[str]]:
-    app, paid = App(SECRET, **options), list[str]()
+    app, paid = App(secret=SECRET, **options), list[str]()
 
     @app.route("/pay", METHODS)
     def pay(request: Request) -> str:
@@ -203,7 +203,7 @@ def test_two_words_of_one_kind_are_none() -> None:
 
 def test_an_upload_folder_takes_nothing_of_other_sites(tmp_path: Path) -> None:
     inner, paid = bank()
-    outer = App(SECRET)
+    outer = App(secret=SECRET)
     outer.mount("/bank", inner)
     with Client(app=outer, base_url=HOME) as client:
         assert client.post("/bank/pay", headers=EVIL).status_code == 403

@@ -97,7 +97,7 @@ def showing(folder: Path) -> App:
         "{% for one in flashes() %}<p class='{{ one.kind }}'>{{ one.text }}</p>{% endfor %}"
     )
     (folder / "secret.html").write_text("SECRET")
-    app = App(SECRET, templates=folder / "pages", csrf=False)
+    app = App(secret=SECRET, templates=folder / "pages", csrf=False)
 
     @app.get("/shown")
     def shown(request: Request) -> object:

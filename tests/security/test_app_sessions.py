@@ -36,7 +36,7 @@ NOW = 1_800_000_000
 def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
     """An application with sessions of each kind, by which a visitor signs in and out."""
     sessions: Any = tmp_path / "s.sqlite" if request.param == "file" else "cookie"
-    made = App(SECRET, sessions=sessions, csrf=False)
+    made = App(secret=SECRET, sessions=sessions, csrf=False)
     furnish(made)
     yield made
     store = getattr(made.sessions, "store", None)

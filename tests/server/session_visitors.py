@@ -104,7 +104,11 @@ class Shop:
         self.is_stored = sessions != "cookie"
         self.works: list[Work] = []
         self.app = App(
-            secret, sessions=sessions, session_idle=IDLE, session_lifetime=LIFETIME, csrf=False
+            secret=secret,
+            sessions=sessions,
+            session_idle=IDLE,
+            session_lifetime=LIFETIME,
+            csrf=False,
         )
 
         def at_once(request: Request) -> dict[str, object]:

@@ -554,7 +554,7 @@ def test_what_the_log_says_of_a_request_is_one_line(errors: pytest.LogCaptureFix
 
 
 def counting(**how: Any) -> App:
-    app = App(SECRET, **how)
+    app = App(secret=SECRET, **how)
 
     @app.get("/")
     async def count(request: Request) -> dict[str, object]:
@@ -679,7 +679,7 @@ def test_sessions_are_for_https_unless_told(errors: pytest.LogCaptureFixture) ->
 
 
 def test_a_session_that_is_too_large_is_our_fault(errors: pytest.LogCaptureFixture) -> None:
-    app = App(SECRET)
+    app = App(secret=SECRET)
 
     @app.get("/")
     def fill(request: Request) -> Response:
@@ -693,7 +693,7 @@ def test_a_session_that_is_too_large_is_our_fault(errors: pytest.LogCaptureFixtu
 def test_what_is_streamed_is_closed_when_the_session_cannot_be_kept(tmp_path: Path) -> None:
     big = tmp_path / "big"
     big.write_bytes(b"x" * 1_000_000)
-    app, opened = App(SECRET), []
+    app, opened = App(secret=SECRET), []
 
     @app.get("/")
     def fill(request: Request) -> Response:
@@ -707,7 +707,7 @@ def test_what_is_streamed_is_closed_when_the_session_cannot_be_kept(tmp_path: Pa
 
 
 def test_a_stream_cannot_change_the_session_any_more() -> None:
-    app = App(SECRET)
+    app = App(secret=SECRET)
 
     @app.get("/")
     def pieces(request: Request) -> Response:
@@ -842,7 +842,7 @@ def test_the_innermost_error_handler_answers() -> None:
 
 
 def test_the_session_is_the_whole_sites() -> None:
-    inner, outer = counting(), App("another secret, longer")
+    inner, outer = counting(), App(secret="another secret, longer")
     outer.mount("/in", inner)
     outer.get("/")(lambda request: dict(request.session))
     cookie = cookie_of(ask(outer, "/in/"))

@@ -106,7 +106,7 @@ def test_everything_is_a_plain_attribute_in_both_colours(colour: str) -> None:
             "session": dict(request.session),
         }
 
-    app = App(SECRET)
+    app = App(secret=SECRET)
     app.post("/{number:int}/{id:uuid}/{rest:path}")(coloured(show, colour))
     url = f"7/{UUID(int=5)}/a/b%20c?page=2"
     answer = one(app, colour, "POST", url, data={"name": "Ü"}, cookies={"c": "1"})
@@ -362,7 +362,7 @@ def test_an_upload_goes_through_memory(colour: str) -> None:
 
 
 def test_a_session_goes_from_request_to_request(colour: str) -> None:
-    app = App(SECRET)
+    app = App(secret=SECRET)
 
     def add(request: Request) -> object:
         request.session["cart"] = [*request.session.get("cart", []), request.form.int("number")]

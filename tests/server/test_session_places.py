@@ -43,13 +43,13 @@ def test_each_place_has_its_kind(elsewhere: Path) -> None:
     assert store_of(App()).path == str(elsewhere / ".crlf" / "sessions.sqlite")
     assert store_of(App(sessions="x.sqlite")).path == str(elsewhere / "x.sqlite")
     assert store_of(App(sessions=elsewhere / "y")).path == str(elsewhere / "y")
-    assert store_of(App(SECRET, sessions="x.sqlite")).path == str(elsewhere / "x.sqlite")
+    assert store_of(App(secret=SECRET, sessions="x.sqlite")).path == str(elsewhere / "x.sqlite")
     store = MemoryStore()
     assert store_of(App(sessions=store)) is store
-    assert isinstance(App(SECRET).sessions, SignedSessions)
-    assert isinstance(App(SECRET, sessions="cookie").sessions, SignedSessions)
+    assert isinstance(App(secret=SECRET).sessions, SignedSessions)
+    assert isinstance(App(secret=SECRET, sessions="cookie").sessions, SignedSessions)
     assert isinstance(App(sessions=False).sessions, NoSessions)
-    assert isinstance(App(SECRET, sessions=False).sessions, NoSessions)
+    assert isinstance(App(secret=SECRET, sessions=False).sessions, NoSessions)
     assert list(elsewhere.iterdir()) == []
 
 
@@ -110,9 +110,9 @@ def told_in(inner: App, outer: App) -> object:
 
 
 def test_the_outer_ones_sessions_are_those_of_both() -> None:
-    outer = App(SECRET)
+    outer = App(secret=SECRET)
     assert told_in(looking(), outer) is outer.sessions
-    outer = App(SECRET)
+    outer = App(secret=SECRET)
     assert told_in(looking(sessions="x"), outer) is outer.sessions
     outer = App()
     assert told_in(looking(), outer) is outer.sessions

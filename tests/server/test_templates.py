@@ -307,7 +307,7 @@ def test_a_session_is_opened_when_a_template_looks_at_it(write: Write) -> None:
         seeing__html="{{ session.name }} {{ session['name'] }} {{ session.get('x', 'none') }} "
         "{{ 'name' in session }} {{ session|length }}",
     )
-    app = App(SECRET, templates=folder)
+    app = App(secret=SECRET, templates=folder)
     app.get("/{name}")(lambda request, name: template(f"{name}.html"))
 
     @app.get("/enter", name="enter")
@@ -325,7 +325,7 @@ def test_a_session_is_opened_when_a_template_looks_at_it(write: Write) -> None:
 
 def test_a_form_has_its_token_and_is_taken_with_it(write: Write) -> None:
     form = "<form method=post>{{ csrf() }}<input name=n></form>"
-    app = App(SECRET, templates=write(form__html=form), csrf="token")
+    app = App(secret=SECRET, templates=write(form__html=form), csrf="token")
     app.get("/form")(lambda request: template("form.html"))
     app.post("/form")(lambda request: request.form["n"])
     with Client(app=app) as client:
@@ -337,7 +337,7 @@ def test_a_form_has_its_token_and_is_taken_with_it(write: Write) -> None:
 
 
 def test_a_form_has_no_token_where_nobody_asks_for_one(write: Write) -> None:
-    app = App(SECRET, templates=write(form__html="<form>{{ csrf() }}</form>"))
+    app = App(secret=SECRET, templates=write(form__html="<form>{{ csrf() }}</form>"))
     app.get("/form")(lambda request: template("form.html"))
     with Client(app=app) as client:
         page = client.get("http://localhost/form")
@@ -348,7 +348,7 @@ def test_a_form_has_no_token_where_nobody_asks_for_one(write: Write) -> None:
 
 def test_flashes_are_shown_once(write: Write) -> None:
     page = "{% for flash in flashes() %}<p class={{ flash.kind }}>{{ flash.text }}{% endfor %}."
-    app = App(SECRET, templates=write(page__html=page))
+    app = App(secret=SECRET, templates=write(page__html=page))
     app.get("/")(lambda request: template("page.html"))
 
     @app.get("/say")

@@ -126,6 +126,8 @@ class Pattern:
                     f"route {self.text!r}: no slot is a {slot[2]!r}; there are {known}"
                 )
             return Slot(slot[1], kind)
+        if segment.startswith("<") and segment.endswith(">"):
+            raise ValueError(f"route {self.text!r}: a slot is written {{name}} or {{name:int}}")
         if "{" in segment or "}" in segment:
             raise ValueError(f"route {self.text!r}: a slot is a whole segment, as in /{{name:int}}")
         if "%" in segment or "?" in segment or "#" in segment:
@@ -230,8 +232,10 @@ class Routes(Generic[T]):
         spots = node.rest if takes_rest else node.here
         methods = tuple(methods)
         for method in methods:
-            if not is_token(method) or method in NEVER or method != method.upper():
+            if not is_token(method) or method.upper() in NEVER:
                 raise ValueError(f"{method!r} is no method that a route can have")
+            if method != method.upper():
+                raise ValueError(f"a method is written in capitals: {method.upper()}, not {method}")
             if method in spots:
                 taken = spots[method].pattern
                 raise ValueError(f"{method} {pattern.text} is taken, by the route {taken}")

@@ -313,7 +313,9 @@ def signed_sessions(
 ) -> SignedSessions:
     """Check what an application was given for its sessions. Raises ValueError, TypeError."""
     keys = [secret] if isinstance(secret, str | bytes) else list(secret)
-    as_bytes = tuple(key.encode() if isinstance(key, str) else bytes(key) for key in keys)
+    if not all(isinstance(key, str | bytes) for key in keys):  # bytes(99) would be 99 zeros
+        raise TypeError("a secret is text or bytes, or a list of them")
+    as_bytes = tuple(key.encode() if isinstance(key, str) else key for key in keys)
     if not as_bytes or min(map(len, as_bytes)) < MIN_KEY:
         raise ValueError(f"a secret has {MIN_KEY} bytes at least, from secrets.token_hex()")
     check_lifetimes(idle, lifetime)

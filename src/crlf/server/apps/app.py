@@ -29,7 +29,10 @@ from crlf.server.apps.handlers import (
     RouteOptions,
     Scope,
     Send,
+    check_catcher,
+    check_caught,
     check_handler,
+    check_route,
     name_of,
 )
 from crlf.server.apps.layers import Layer, around_layer, filter_layer
@@ -68,8 +71,8 @@ class App:
 
     def __init__(
         self,
-        secret: Secret | None = None,
         *,
+        secret: Secret | None = None,
         session_cookie: str = "session",
         session_idle: int = IDLE,
         session_lifetime: int = LIFETIME,
@@ -105,10 +108,17 @@ class App:
         OPTIONS answers by itself. Raises ValueError for a route that is taken or cannot be,
         TypeError for a handler that does not take what the route gives.
         """
+        return self._route(pattern, methods, options)
+
+    def _route(
+        self, pattern: str, methods: str | Iterable[str], options: RouteOptions
+    ) -> Callable[[H], H]:
+        check_route(pattern, options)
+        names = Pattern(pattern).names
         listed = (methods,) if isinstance(methods, str) else tuple(methods)
 
         def register(handler: H) -> H:
-            check_handler(handler, Pattern(pattern).names, pattern)
+            check_handler(handler, names, pattern)
             called = options.get("name") or name_of(handler)
             endpoint = Endpoint(handler, called, options=options)
             self._add(_Route(pattern, listed, endpoint, called))
@@ -118,27 +128,27 @@ class App:
 
     def get(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer GET and HEAD of a path; see `route`."""
-        return self.route(pattern, ("GET",), **options)
+        return self._route(pattern, "GET", options)
 
     def post(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer POST to a path; see `route`."""
-        return self.route(pattern, ("POST",), **options)
+        return self._route(pattern, "POST", options)
 
     def query(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer QUERY of a path (RFC 10008); see `route`."""
-        return self.route(pattern, ("QUERY",), **options)
+        return self._route(pattern, "QUERY", options)
 
     def put(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer PUT of a path; see `route`."""
-        return self.route(pattern, ("PUT",), **options)
+        return self._route(pattern, "PUT", options)
 
     def patch(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer PATCH of a path; see `route`."""
-        return self.route(pattern, ("PATCH",), **options)
+        return self._route(pattern, "PATCH", options)
 
     def delete(self, pattern: str, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """Let the decorated handler answer DELETE of a path; see `route`."""
-        return self.route(pattern, ("DELETE",), **options)
+        return self._route(pattern, "DELETE", options)
 
     def mount(self, prefix: str, app: App) -> None:
         """Let another application answer what is below a prefix, such as "/admin".
@@ -146,7 +156,7 @@ class App:
         Its routes, also those added later, become routes here, with its own error handlers
         first. The session is the outer application's, unless only the inner one was told where.
         """
-        _check_prefix(prefix)
+        _check_mount(prefix, app)
         if app is self or self._is_in(app):
             raise ValueError("an application cannot be mounted in itself")
         for added in app._added:
@@ -212,10 +222,13 @@ class App:
     def on_error(self, what: int | type[Exception]) -> Callable[[H], H]:
         """Let the decorated handler answer for a status or an exception: f(request, error).
 
-        What it returns is an answer with the error's status, unless it says another.
+        What it returns is an answer with the error's status, unless it says another. Raises
+        TypeError and ValueError for what is no error, or a handler that does not take both.
         """
+        check_caught(what)
 
         def register(handler: H) -> H:
+            check_catcher(handler)
             self.scope.catchers.add(what, handler)
             return handler
 
@@ -296,6 +309,15 @@ class App:
 
             self._face = AsgiFace(self)
         await self._face(scope, receive, send)
+
+
+def _check_mount(prefix: object, app: object) -> None:
+    if not isinstance(prefix, str) or not isinstance(app, App):
+        raise TypeError(
+            f'an App is mounted in an App, as in app.mount("/admin", admin); not '
+            f"{app if isinstance(prefix, str) else prefix!r}"
+        )
+    _check_prefix(prefix)
 
 
 def _check_prefix(prefix: str) -> None:

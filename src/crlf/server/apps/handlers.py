@@ -8,7 +8,7 @@ not when the first visitor comes.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, TypedDict, TypeVar
 
@@ -59,15 +59,11 @@ class Catchers:
         self.by_status: dict[int, Handler] = {}
 
     def add(self, what: object, handler: Handler) -> None:
-        """Let a handler answer for an error. Raises TypeError, ValueError for what is none."""
+        """Let a handler answer for an error: a status, or a class of exceptions."""
         if isinstance(what, int):
-            if not 400 <= what <= 599:
-                raise ValueError(f"{what} is the status of no error: that is 400 to 599")
             self.by_status[what] = handler
         elif isinstance(what, type) and issubclass(what, Exception):
             self.by_kind[what] = handler
-        else:
-            raise TypeError(f"on_error takes a status or an exception, not {what!r}")
 
     def find(self, error: Exception, status_code: int) -> Handler | None:
         """Pick the handler for an error: by its class, by its status, by a class of many.
@@ -125,6 +121,23 @@ class RouteOptions(TypedDict, total=False):
 
 
 NO_OPTIONS: Final = RouteOptions()
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+# What each option may be, and in words for whoever gave it something else.
+_OPTIONS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
+    "name": (lambda value: isinstance(value, str) and value != "", "a text that is not empty"),
+    "body": (
+        lambda value: value is None or (type(value) is int and value >= 0),
+        "a whole number of bytes, or None for any number",
+    ),
+    "streams": (_is_flag, "True or False"),
+    "progress": (callable, "a function"),
+    "cross_site": (_is_flag, "True or False"),
+}
 
 
 class Endpoint:
@@ -244,6 +257,47 @@ def check_handler(handler: Handler, given: Iterable[str], pattern: str) -> None:
         )
         if not optional and (parameter.name not in given or parameter.name not in by_name):
             raise TypeError(f"{name}() wants {parameter.name!r}, which {pattern} does not give")
+
+
+def check_route(pattern: object, options: Mapping[str, object]) -> None:
+    """Raise TypeError, ValueError unless a route has a path, and options that there are.
+
+    One that is misspelt would be a limit that nobody keeps, or a guard that is not there.
+    """
+    if not isinstance(pattern, str):
+        raise TypeError(f'a route begins with its path, as in @app.get("/part"); not {pattern!r}')
+    for option, value in options.items():
+        if option == "methods":
+            raise TypeError(f'methods are named by @app.route("{pattern}", methods=[...])')
+        if option not in _OPTIONS:
+            raise TypeError(f"no route has an option {option!r}; there are {', '.join(_OPTIONS)}")
+        fits, wanted = _OPTIONS[option]
+        if not fits(value):
+            raise TypeError(f"{option} of {pattern} is {wanted}, not {value!r}")
+
+
+def check_caught(what: object) -> None:
+    """Raise TypeError, ValueError for what no error handler can be for."""
+    if isinstance(what, int):
+        if not 400 <= what <= 599:
+            raise ValueError(f"{what} is the status of no error: that is 400 to 599")
+    elif not isinstance(what, type) or not issubclass(what, Exception):
+        raise TypeError(f"on_error takes a status or an exception, not {what!r}")
+
+
+def check_catcher(handler: Handler) -> None:
+    """Raise TypeError unless an error handler can be called with a request and an error."""
+    try:
+        signature = inspect.signature(handler)
+    except (TypeError, ValueError):
+        if callable(handler):
+            return  # written in C; it says nothing of itself
+        raise
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        name = name_of(handler)
+        raise TypeError(f"{name}() has to take the request and the error, in this order") from None
 
 
 def is_of_content(error: Exception, request: Request) -> bool:
