@@ -345,3 +345,26 @@ def test_a_fork_opens_the_file_for_itself(store: SessionFile) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.load("a", NOW) == TWO
     assert store.swap("a", 2, ONE._replace(version=3), ENDS, NOW)
+
+
+# --- what others wrote into it -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data = x'7b7d'", "user = x'00ff'", "made = 'then'", "made = -1",
+        "made = 9e999", "seen = 'now'", "seen = x'00'", "seen = 1.5", "seen = 9223372036854775807",
+        "version = 'one'", "version = 0", "version = -1", "version = 9223372036854775807",
+    ],
+)  # fmt: skip
+def test_what_is_no_session_is_not_there(store: SessionFile, path: Path, change: str) -> None:
+    """A visitor with such a row begins anew, and is not answered 500 for as long as it is there."""
+    assert store.swap("a", 0, ONE, ENDS, NOW)
+    with sqlite3.connect(path) as other:
+        other.execute(f"UPDATE session SET {change}")
+    other.close()
+    assert store.load("a", NOW) is None
+    assert store.swap("b", 0, ONE, ENDS, NOW)
+    assert store.load("b", NOW) == ONE
+    store.delete("a")

@@ -24,6 +24,8 @@ PATIENCE: Final = 2.0  # seconds for other writers; each takes well under a mill
 READ_PATIENCE: Final = 0.25  # seconds, only while somebody mends the file after a crash
 AVOIDED: Final = 2.0  # seconds for which nobody waits again for a file that others kept from us
 BATCH: Final = 256  # records that are forgotten at once, a few milliseconds
+MAX_TIME: Final = 10**14  # seconds since 1970, as with Valkey: what a session's end is reckoned of
+MAX_VERSION: Final = 10**15
 SCHEMA: Final = 1  # its version, as the file has it in user_version
 OURS: Final = 0x43524C46  # "CRLF", as the file has it in application_id
 FOLDER: Final = ".crlf"
@@ -85,14 +87,14 @@ class SessionFile:
     # -- what a store does
 
     def load(self, key: str, now: int) -> Record | None:
-        """Return a record, or None where there is none or it is over."""
+        """Return a record, or None where there is none, it is over or is none of ours."""
         reader = self._reader
         with reader:
             reader.refuse_blocked()
             if reader.connection is None and not self._found(reader):
                 return None
             row = reader.connection.execute(_LOAD, (key, now)).fetchone()
-        return None if row is None else Record(*row)
+        return None if row is None else _read(row)
 
     def swap(self, key: str, version: int, record: Record, ends: int, now: int) -> bool:
         """Write a record if what is there has this version; return whether it was written."""
@@ -285,6 +287,21 @@ class _Line:
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.close()
+
+
+def _read(row: Sequence[object]) -> Record | None:
+    """Make a record of a row; None for what no store of ours has written.
+
+    A column of SQLite takes what it is given, whatever its type says.
+    """
+    data, user, made, seen, version = row
+    if not isinstance(data, str) or not (user is None or isinstance(user, str)):
+        return None
+    if not isinstance(made, int) or not isinstance(seen, int) or not isinstance(version, int):
+        return None
+    if not 0 <= made < MAX_TIME or not 0 <= seen < MAX_TIME or not 0 < version < MAX_VERSION:
+        return None
+    return Record(data, user, made, seen, version)
 
 
 def _version(connection: Any) -> int:

@@ -195,7 +195,10 @@ class ValkeyStore:
         return reply
 
     def _ask(self, *command: str | int | bytes) -> object:
-        """Return the reply to a command. Raises NoScriptError, StoreUnavailable."""
+        """Return the reply to a command.
+
+        Raises NoScriptError for EVALSHA alone, and StoreUnavailable.
+        """
         faults = self._library.exceptions
         why = self._breaker.refusal()
         if why:
@@ -204,12 +207,13 @@ class ValkeyStore:
             reply = self._converse(command)
         except faults.ResponseError as fault:
             self._breaker.succeeded()  # it has answered
-            if isinstance(fault, faults.NoScriptError):
+            if isinstance(fault, faults.NoScriptError) and command[0] == "EVALSHA":
                 raise
             if "WRONGTYPE" in str(fault):
                 return None  # somebody else's value
             raise StoreUnavailable(self._why(fault)) from None
-        except (faults.ValkeyError, OSError, UnicodeError) as fault:
+        except (faults.ValkeyError, OSError, ValueError, RecursionError) as fault:
+            # The last two from what parses replies: a number that is none, lists without end.
             why = self._why(fault)
             self._breaker.failed(why)
             raise StoreUnavailable(why) from None
@@ -240,7 +244,10 @@ class ValkeyStore:
 
     def _why(self, fault: Exception) -> str:
         """Say what is wrong with the store; nothing that valkey says has the password in it."""
-        return f"the sessions' store, {self._place.name}: {str(fault)[:200] or type(fault)}"
+        said = str(fault)[:200] or type(fault).__name__
+        if not said.isprintable():  # whoever answers there steers no terminal that shows a log
+            said = ascii(said)[1:-1]
+        return f"the sessions' store, {self._place.name}: {said}"
 
     def _new_pool(self) -> Any:
         connections = self._library.connection
