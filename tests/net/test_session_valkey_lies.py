@@ -41,9 +41,12 @@ def lying(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], ValkeyS
         said = reply
         return ValkeyStore(f"valkey://127.0.0.1:{listening.getsockname()[1]}/0")
 
-    threading.Thread(target=listen, daemon=True).start()
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
     with closing(listening):
         yield make
+        listening.shutdown(socket.SHUT_RDWR)  # which ends accept; closing would not
+        listener.join(10)
 
 
 @pytest.mark.parametrize(
