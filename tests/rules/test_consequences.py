@@ -42,6 +42,15 @@ KEPT = (
     "a: kept, and goes along with requests to a.example alone, over https only, hidden from "
     "scripts, from other sites only where a link is followed"
 )
+PREFLIGHT = (
+    "OPTIONS / HTTP/1.1 | origin: https://b | access-control-request-method: PUT"
+    " | access-control-request-headers: x-a"
+)
+LETS_IN = "access-control-allow-origin: https://b"
+LETS_BE_SENT = (
+    "access-control-allow-methods: PUT | access-control-allow-headers: X-A"
+    " | access-control-allow-credentials: true"
+)
 OK = f"HTTP/1.1 200 | {DATE} | content-length: 5"
 
 
@@ -172,6 +181,76 @@ OK = f"HTTP/1.1 200 | {DATE} | content-length: 5"
         (f"{GET} | origin: https://b", OK, "other origins", "cannot read it", "Fetch 3.3.5"),
         (GET, "HTTP/1.1 200 | content-length: 0", "date", "no Date", "RFC 9110 6.6.1"),
         (f"{GET} | pragma: no-cache", OK, "deprecated", "Cache-Control has", "RFC 9111 5.4"),
+        # what the two heads do not agree on
+        (f"{GET} | accept-encoding: identity, gzip;q=0", f"{OK} | content-encoding: gzip",
+         "coding", "though the request's", "RFC 9110 8.4"),
+        (f'{GET} | if-none-match: "a"', 'HTTP/1.1 304 | etag: "b"', "condition",
+         "304, though If-None-Match does not name", "RFC 9110 13.1.2"),
+        (f'{GET} | if-none-match: "a"', f'{OK} | etag: W/"a"', "condition",
+         "server passed over it", "RFC 9110 13.1.2"),
+        (f'{GET} | if-none-match: "a"', f'{OK} | etag: "b"', "condition",
+         'another state than this, "b"', "RFC 9110 13.1.2"),
+        (f'{GET} | if-none-match: "a"', OK, "condition", "or the server passed over it",
+         "RFC 9110 13.1.2"),
+        ("HEAD / HTTP/1.1 | range: bytes=0-4", OK, "range", "counts for GET alone, not for HEAD",
+         "RFC 9110 14.2"),
+        ("HEAD / HTTP/1.1 | range: bytes=0-4", PART, "range", "though Range counts for GET alone",
+         "RFC 9110 15.3.7"),
+        (f"{GET} | range: lines=0-4", OK, "range", "no ranges of bytes that can be read",
+         "RFC 9110 14.2"),
+        (f"{GET} | range: bytes=0-4", f"{OK} | accept-ranges: none", "range", "Accept-Ranges says",
+         "RFC 9110 14.2"),
+        (f"{GET} | range: bytes=0-4", OK, "range", "as a server may always do", "RFC 9110 14.2"),
+        (f"{GET} | range: bytes=5-6", PART, "range", "though Range asked for others",
+         "RFC 9110 15.3.7"),
+        (f"{GET} | range: bytes=0-1,3-4",
+         "HTTP/1.1 206 | content-type: multipart/byteranges; boundary=x", "range",
+         "several parts, each with", "RFC 9110 15.3.7"),
+        # caches, when it is not as simple
+        (GET, f"{OK} | cache-control: max-age=60 | age: 20", "cache", "of these, 20 s had passed",
+         "RFC 9111 4.2.1"),
+        (GET, f"{OK} | cache-control: max-age=60 | age: 60", "cache", "of these, all had passed",
+         "RFC 9111 4.2.1"),
+        (GET, f"{OK} | cache-control: max-age=0", "cache", "stale at once", "RFC 9111 4.2.1"),
+        (GET, f"{OK} | cache-control: max-age=soon", "cache", "counts as stale",
+         "RFC 9111 4.2.1"),
+        (GET, f"{OK} | cache-control: no-store, must-understand", "cache",
+         "know must-understand and what a 200 is", "RFC 9111 5.2.2.3"),
+        (GET, f'{OK} | cache-control: private="x-a, x-b"', "cache", "leaves out x-a, x-b",
+         "RFC 9111 5.2.2.7"),
+        (GET, f'{OK} | cache-control: no-cache="set-cookie"', "cache", "but for set-cookie",
+         "RFC 9111 5.2.2.4"),
+        (GET, f"HTTP/1.1 302 | {DATE} | location: /c | cache-control: private | content-length: 0",
+         "cache", "each time it is asked about", "RFC 9111 4.2.2"),
+        ("POST / HTTP/1.1", f"{OK} | cache-control: public", "cache", "only if it says for how",
+         "RFC 9110 9.3.3"),
+        ("POST /b HTTP/1.1", f"{OK} | cache-control: max-age=9", "cache",
+         "only if Content-Location names the same URL, and what caches have", "RFC 9110 9.3.3"),
+        ("POST /b HTTP/1.1", f"{OK} | cache-control: max-age=9 | content-location: /c", "cache",
+         "only if Content-Location", "RFC 9110 9.3.3"),
+        ("POST /b HTTP/1.1", f"{OK} | cache-control: max-age=9 | content-location: b", "cache",
+         "never another POST", "RFC 9110 9.3.3"),
+        ("POST / HTTP/1.1", OK, "cache", "forgotten", "RFC 9110 9.3.3"),
+        ("MKCOL / HTTP/1.1", OK, "cache", "forgotten", "RFC 9111 4.4"),
+        # browsers, when it is not as simple
+        (GET, f"{OK} | set-cookie: a=b; Max-Age=0", "cookie", "a: taken back", "RFC 6265bis 5.7"),
+        (GET, f"{OK} | set-cookie: a=b; Path=/c", "cookie", "for /c and what is below",
+         "RFC 6265bis 5.7"),
+        (GET, f"{OK} | set-cookie: b", "cookie", "a cookie without a name: kept",
+         "RFC 6265bis 5.7"),
+        (f"{GET} | origin: https://b", f"{OK} | access-control-allow-origin: https://c",
+         "other origins", "scripts of https://b cannot read this", "Fetch 3.3.5"),
+        (PREFLIGHT, f"HTTP/1.1 204 | {LETS_IN} | access-control-allow-methods: PUT",
+         "other origins", "fails: Access-Control-Allow-Headers has no x-a", "Fetch 3.3.3"),
+        (PREFLIGHT, f"HTTP/1.1 204 | {LETS_IN}", "other origins",
+         "fails: Access-Control-Allow-Methods has no PUT", "Fetch 3.3.3"),
+        (PREFLIGHT, f"HTTP/1.1 405 | {LETS_IN} | content-length: 0", "other origins",
+         "fails: a 405 lets nothing in", "Fetch 3.3.3"),
+        (PREFLIGHT, "HTTP/1.1 204", "other origins", "fails: no Access-Control-Allow-Origin",
+         "Fetch 3.3.3"),
+        (PREFLIGHT, f"HTTP/1.1 204 | {LETS_IN} | {LETS_BE_SENT}", "other origins",
+         "lets scripts of https://b ask by PUT, with cookies",
+         "Fetch 3.3.3"),
         # what cannot be
         (GET, f"{OK} | transfer-encoding: chunked", "broken", "two different messages",
          "RFC 9112 6.3 (3)"),
@@ -193,6 +272,14 @@ def test_a_consequence_is_said_with_its_rule(
         (GET, f"{OK} | cache-control: no-store | vary: a", "date"),
         (f"{GET} | authorization: Basic YTpi", f"{OK} | cache-control: public", "redirect"),
         ("CONNECT a:1 HTTP/1.1", "HTTP/1.1 200", "connection cache"),
+        (f"{GET} | origin: https://a.example", OK, "other origins"),
+        (
+            f"{GET} | origin: https://b | connection: upgrade | upgrade: websocket",
+            "HTTP/1.1 101 | connection: upgrade | upgrade: websocket",
+            "other origins",
+        ),
+        ('POST / HTTP/1.1 | if-none-match: "a"', OK, "condition"),
+        (GET, f"{OK} | x-frame-options: DENY", "deprecated"),
     ],
 )
 def test_what_did_not_happen_is_not_said(asked: str, answered: str, about: str) -> None:
@@ -211,6 +298,29 @@ def test_a_plain_connection_sets_no_secure_cookie_and_no_https_for_ever() -> Non
     texts = [remark.text for remark in remarks(GET, answered, url="http://a.example/")]
     assert any("refused: Secure, but over a plain" in text for text in texts)
     assert any("passed over here" in text for text in texts)
+
+
+@pytest.mark.rfc("6797", "8.1.1")
+def test_an_address_is_no_host_of_https_for_ever() -> None:
+    answered = f"{OK} | strict-transport-security: max-age=5"
+    [only] = remarks(GET, answered, url="https://127.0.0.1/", about="security")
+    assert "passed over for an address" in only.text
+
+
+@pytest.mark.rfc("9110", "10.1.1")
+def test_content_that_was_waited_for_may_be_refused_before_or_after_it() -> None:
+    fields = headers(["host: a", "expect: 100-continue", "content-length: 5"])
+    request = RequestHead("POST", "/", fields)
+    response = ResponseHead(403, headers(["content-length: 0"]))
+    for interim, text in (((), "need not be sent"), ((100,), "was told to go on")):
+        found = consequences(request, response, interim=interim)
+        assert [text in remark.text for remark in found if remark.about == "expect"] == [True]
+
+
+@pytest.mark.rfc("6265bis", "5.7")
+def test_a_cookie_without_a_path_goes_along_below_the_folder_that_set_it() -> None:
+    [only] = remarks(GET, f"{OK} | set-cookie: a=b", url="https://a.example/b/c", about="cookie")
+    assert "alone for /b and what is below" in only.text
 
 
 def test_without_a_url_a_cookie_is_judged_by_what_it_says() -> None:

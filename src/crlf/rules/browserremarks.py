@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from crlf.message.fields.cookies import parse_set_cookie, prefix_fault
+from crlf.message.authority import is_address
+from crlf.message.fields.cookies import (
+    ParsedCookie,
+    default_path,
+    parse_set_cookie,
+    prefix_fault,
+)
 from crlf.message.fields.transportsecurity import parse_transport_security
 from crlf.rules.cookiejar import CookieJar
 from crlf.rules.remarks import Exchange, Remark, shown
@@ -23,23 +29,35 @@ def of_cookies(exchange: Exchange) -> Iterator[Remark]:
             text = "refused: empty, too long, or a control character in it"
             yield Remark("cookie", text, "RFC 6265bis 5.6")
             continue
-        name = shown(cookie.name)
+        named = shown(cookie.name) or "a cookie without a name"
         fault = _cookie_fault(exchange, value)
         if fault:
-            yield Remark("cookie", f"{name}: refused: {fault}", "RFC 6265bis 5.7")
+            yield Remark("cookie", f"{named}: refused: {fault}", "RFC 6265bis 5.7")
             continue
-        where = "every request"
-        if cookie.domain:
-            where = f"requests to {shown(cookie.domain)} and the hosts below it"
-        elif exchange.url is not None:
-            where = f"requests to {exchange.url.host} alone"
+        if cookie.expires is not None and cookie.expires <= exchange.now:
+            text = f"{named}: taken back, and forgotten where it was kept"
+            yield Remark("cookie", text, "RFC 6265bis 5.7")
+            continue
         traits = [
             "over https only" if cookie.secure else "over plain http too",
             "hidden from scripts" if cookie.http_only else "read by scripts too",
             _FROM_ELSEWHERE[cookie.same_site],
         ]
-        text = f"{name}: kept, and goes along with {where}, {', '.join(traits)}"
+        text = f"{named}: kept, and goes along with {_where(exchange, cookie)}, {', '.join(traits)}"
         yield Remark("cookie", text, "RFC 6265bis 5.7")
+
+
+def _where(exchange: Exchange, cookie: ParsedCookie) -> str:
+    """Say which requests a cookie goes along with: of which hosts, and below which path."""
+    where = "every request"
+    if cookie.domain:
+        where = f"requests to {shown(cookie.domain)} and the hosts below it"
+    elif exchange.url is not None:
+        where = f"requests to {exchange.url.host} alone"
+    path = cookie.path
+    if not path and exchange.url is not None:
+        path = default_path(exchange.url.path)
+    return f"{where} for {shown(path)} and what is below" if path and path != "/" else where
 
 
 _FROM_ELSEWHERE: Final = {
@@ -78,6 +96,9 @@ def of_security(exchange: Exchange) -> Iterator[Remark]:
     elif exchange.url is not None and exchange.url.scheme == "http":
         text = "Strict-Transport-Security counts over https only, and is passed over here"
         yield Remark("security", text, "RFC 6797 8.1")
+    elif exchange.url is not None and is_address(exchange.url.host):
+        text = "Strict-Transport-Security counts for names only, and is passed over for an address"
+        yield Remark("security", text, "RFC 6797 8.1.1")
     elif not found.max_age:
         text = "Strict-Transport-Security is taken back: http is allowed again"
         yield Remark("security", text, "RFC 6797 6.1.1")
@@ -88,25 +109,74 @@ def of_security(exchange: Exchange) -> Iterator[Remark]:
 
 
 def of_other_origins(exchange: Exchange) -> Iterator[Remark]:
-    """Say which pages' scripts may read the answer (Fetch 3.3)."""
-    origin = exchange.request.headers.get("origin")
-    allowed = exchange.fields.get("access-control-allow-origin")
+    """Say which pages' scripts may read the answer, or ask at all (Fetch 3.3)."""
+    request, fields = exchange.request, exchange.fields
+    origin = request.headers.get("origin")
+    allowed = fields.get("access-control-allow-origin")
+    if exchange.response.status_code == 101 or _is_own(exchange, origin):
+        return  # RFC 6455 10.2: a WebSocket is the server's to refuse, and nobody asks Fetch
+    asked = request.headers.get("access-control-request-method")
+    if request.method == "OPTIONS" and origin is not None and asked is not None:
+        yield Remark("other origins", _preflight(exchange, origin, asked), "Fetch 3.3.3")
+        return
     if allowed is None:
-        if origin is not None and exchange.request.method in ("GET", "HEAD"):
+        if origin is not None and request.method in ("GET", "HEAD"):
             text = f"no Access-Control-Allow-Origin: scripts of {shown(origin)} cannot read it"
             yield Remark("other origins", text, "Fetch 3.3.5")
         return
-    cookies = (exchange.fields.get("access-control-allow-credentials") or "") == "true"
+    cookies = (fields.get("access-control-allow-credentials") or "") == "true"
     if allowed == "*" and cookies:
         text = "Access-Control-Allow-Origin: * is not believed together with credentials"
     elif allowed == "*":
         text = "scripts of every origin may read this, asked without cookies"
+    elif origin is not None and allowed != origin:
+        text = f"scripts of {shown(origin)} cannot read this: it is for {shown(allowed)}"
     else:
         text = f"scripts of {shown(allowed)} may read this"
         text += ", asked with cookies too" if cookies else ", asked without cookies"
-        if "origin" not in (exchange.fields.get("vary") or "").lower():
+        vary = [name.lower() for name in _names(fields.get("vary"))]
+        if "origin" not in vary and "*" not in vary:
             text += "; without Vary: Origin a cache may give it to another"
     yield Remark("other origins", text, "Fetch 3.3.5")
+
+
+def _names(value: str | None) -> list[str]:
+    """Cut a list of names, which has no quotes in it."""
+    names = [name.strip(" \t") for name in (value or "").split(",")]
+    return [name for name in names if name]
+
+
+def _is_own(exchange: Exchange, origin: str | None) -> bool:
+    """Whether a page of the very origin that is asked makes the request."""
+    return exchange.url is not None and origin is not None and origin == str(exchange.url.origin)
+
+
+def _preflight(exchange: Exchange, origin: str, asked: str) -> str:
+    """Say whether a preflight lets the request in that it asks about."""
+    fields, who = exchange.fields, shown(origin)
+    allowed = fields.get("access-control-allow-origin")
+    cookies = (fields.get("access-control-allow-credentials") or "") == "true"
+    methods = _names(fields.get("access-control-allow-methods"))
+    lowered = [name.lower() for name in _names(fields.get("access-control-allow-headers"))]
+    wanted = _names(exchange.request.headers.get("access-control-request-headers"))
+    refused = [] if "*" in lowered else [name for name in wanted if name.lower() not in lowered]
+    fault = ""
+    if not 200 <= exchange.response.status_code < 300:
+        fault = f"a {exchange.response.status_code} lets nothing in"
+    elif allowed is None:
+        fault = "no Access-Control-Allow-Origin"
+    elif allowed not in ("*", origin):
+        fault = f"Access-Control-Allow-Origin is {shown(allowed)}"
+    elif asked not in methods and asked not in ("GET", "HEAD", "POST") and "*" not in methods:
+        fault = f"Access-Control-Allow-Methods has no {shown(asked)}"
+    elif refused:
+        fault = f"Access-Control-Allow-Headers has no {shown(refused[0])}"
+    if fault:
+        return (
+            f"the preflight fails: {fault}, so that scripts of {who} cannot ask by {shown(asked)}"
+        )
+    how = "with cookies too" if cookies and allowed != "*" else "without cookies"
+    return f"the preflight lets scripts of {who} ask by {shown(asked)}, {how}"
 
 
 def of_date(exchange: Exchange) -> Iterator[Remark]:
@@ -125,7 +195,6 @@ _DEPRECATED: Final = {
     "pragma": ("RFC 9111 5.4", "Cache-Control has taken its place"),
     "proxy-connection": ("RFC 9112 C.2.2", "Connection says it to a proxy too"),
     "warning": ("RFC 9111 5.5", "nobody reads it"),
-    "x-frame-options": ("CSP3 6.4.2", "frame-ancestors of Content-Security-Policy is newer"),
     "x-ua-compatible": ("Internet Explorer", "no browser reads it"),
     "x-xss-protection": ("browsers", "no browser has that filter any more"),
 }

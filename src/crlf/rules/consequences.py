@@ -7,14 +7,13 @@ not in the heads is not guessed, and no secret stands in a remark.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from crlf.message.errors import BadUrl, Malformed
 from crlf.message.fields.challenges import parse_challenges
 from crlf.message.fields.codings import codings_of
-from crlf.message.fields.etags import parse_etag, parse_etag_list
-from crlf.message.fields.ranges import parse_content_range
+from crlf.message.fields.negotiation import best_coding
 from crlf.message.url import URL
 from crlf.rules.browserremarks import (
     of_cookies,
@@ -23,6 +22,7 @@ from crlf.rules.browserremarks import (
     of_other_origins,
     of_security,
 )
+from crlf.rules.conditionremarks import of_condition, of_range
 from crlf.rules.freshness import keeping
 from crlf.rules.redirects import REDIRECTS, destination, method_after
 from crlf.rules.remarks import SUBJECTS, Exchange, Remark, shown
@@ -45,11 +45,13 @@ def consequences(
     *,
     url: str = "",
     now: float = 0.0,
+    interim: Iterable[int] = (),
 ) -> list[Remark]:
     """Say what came of a request and its final response, and by which rule.
 
     url: that was asked; without it nothing is said of where a redirect leads and of cookies'
-    domains. now: seconds since 1970, for cookies that expire.
+    domains. now: seconds since 1970, for cookies that expire. interim: the status codes of the
+    interim responses that came before.
     """
     try:
         asked = request_facts(request.headers, request.version)
@@ -65,7 +67,7 @@ def consequences(
         place = URL(url) if url else None
     except BadUrl:
         place = None
-    exchange = Exchange(request, response, place, now, asked, answered)
+    exchange = Exchange(request, response, place, now, asked, answered, tuple(interim))
     remarks = [remark for look in _LOOKS for remark in look(exchange)]
     return sorted(remarks, key=lambda remark: SUBJECTS.index(remark.about))
 
@@ -118,7 +120,9 @@ def _of_content(exchange: Exchange) -> Iterator[Remark]:
 def _of_expectation(exchange: Exchange) -> Iterator[Remark]:
     if exchange.asked.expects_continue:
         text = "the client waits for 100 (Continue) before it sends the content"
-        if exchange.response.status_code >= 300:
+        if 100 in exchange.interim:
+            text += ", and was told to go on"
+        elif exchange.response.status_code >= 300:
             text += "; it was answered without, so the content need not be sent"
         yield Remark("expect", text, "RFC 9110 10.1.1")
     if exchange.response.status_code == 417:
@@ -150,6 +154,8 @@ def _of_coding(exchange: Exchange) -> Iterator[Remark]:
     names = ", ".join(shown(coding) for coding in codings)
     if accepted is None:
         text = f"coded as {names}, though the request has no Accept-Encoding"
+    elif any(best_coding(accepted, [coding]) is None for coding in codings):
+        text = f"coded as {names}, though the request's Accept-Encoding is {shown(accepted)}"
     else:
         text = f"coded as {names}: the request's Accept-Encoding has {shown(accepted)}"
     yield Remark("coding", text, "RFC 9110 8.4")
@@ -159,69 +165,7 @@ def _of_coding(exchange: Exchange) -> Iterator[Remark]:
         yield Remark("coding", text, "RFC 9110 12.5.5")
 
 
-# -- conditions, ranges, redirects, authentication
-
-
-def _of_condition(exchange: Exchange) -> Iterator[Remark]:
-    code, asked = exchange.response.status_code, exchange.request.headers
-    etag = parse_etag(exchange.fields.get("etag") or "")
-    if code == 304:
-        if "if-none-match" in asked:
-            tags = parse_etag_list(asked["if-none-match"])
-            why = "If-None-Match names the state that is there"
-            if etag is not None and tags != "*" and etag.is_in(tags, weakly=True):
-                why += f", {shown(etag.build())}"
-            yield Remark("condition", f"304: {why}; the kept copy is good", "RFC 9110 13.1.2")
-        elif "if-modified-since" in asked:
-            text = "304: it did not change since If-Modified-Since; the kept copy is good"
-            yield Remark("condition", text, "RFC 9110 13.1.3")
-        else:
-            text = "304, though the request has no condition that it could answer"
-            yield Remark("condition", text, "RFC 9110 15.4.5")
-    elif code == 412:
-        for name, why in (
-            ("If-Match", "has not the state that is there: somebody changed it"),
-            ("If-Unmodified-Since", "is before the last change"),
-            ("If-None-Match", "has the state that is there, or * and there is one"),
-        ):
-            if name in asked:
-                section = {"If-Match": 1, "If-Unmodified-Since": 4, "If-None-Match": 2}[name]
-                text = f"412, and nothing was done: {name} {why}"
-                yield Remark("condition", text, f"RFC 9110 13.1.{section}")
-                return
-    elif code == 428:
-        text = "428: the server changes this only under a condition, as If-Match"
-        yield Remark("condition", text, "RFC 6585 3")
-    elif code == 200 and "if-none-match" in asked:
-        text = "200: If-None-Match names another state, so all of it comes"
-        yield Remark("condition", text, "RFC 9110 13.1.2")
-
-
-def _of_range(exchange: Exchange) -> Iterator[Remark]:
-    code, asked = exchange.response.status_code, exchange.request.headers
-    found = parse_content_range(exchange.fields.get("content-range") or "")
-    if code == 206:
-        part = (
-            "a part"
-            if found is None or found.first is None
-            else (
-                f"bytes {found.first} to {found.last}"
-                + ("" if found.size is None else f" of {found.size:,}")
-            )
-        )
-        why = "Range asked for it" if "range" in asked else "though no Range asked for it"
-        if "range" in asked and "if-range" in asked:
-            why += ", and If-Range says that nothing changed since"
-        yield Remark("range", f"206: {part}, {why}", "RFC 9110 15.3.7")
-    elif code == 416:
-        size = "" if found is None or found.size is None else f" of {found.size:,} bytes"
-        text = f"416: no range that was asked for lies in the content{size}"
-        yield Remark("range", text, "RFC 9110 15.5.17")
-    elif code == 200 and "range" in asked:
-        why = "the server has no ranges for it"
-        if "if-range" in asked:
-            why = "it changed since If-Range, or there are no ranges of it"
-        yield Remark("range", f"200 to a Range: all of it comes; {why}", "RFC 9110 14.2")
+# -- redirects, authentication
 
 
 def _of_redirect(exchange: Exchange) -> Iterator[Remark]:
@@ -308,7 +252,7 @@ def _of_cache(exchange: Exchange) -> Iterator[Remark]:
 
 
 _LOOKS: Final[tuple[Callable[[Exchange], Iterator[Remark]], ...]] = (
-    _of_expectation, _of_upgrade, _of_connection, _of_content, _of_coding, _of_condition,
-    _of_range, _of_redirect, _of_authentication, _of_retry, _of_cache, of_cookies,
+    _of_expectation, _of_upgrade, _of_connection, _of_content, _of_coding, of_condition,
+    of_range, _of_redirect, _of_authentication, _of_retry, _of_cache, of_cookies,
     of_security, of_other_origins, of_date, of_deprecated,
 )  # fmt: skip

@@ -6,17 +6,22 @@ that any cache on the way may not keep is said to be so, with the sentence that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from crlf.message.dates import parse_date
-from crlf.message.errors import Malformed
+from crlf.message.errors import BadUrl, Malformed
 from crlf.message.grammar import parse_digits, split_list
 from crlf.message.headers import Headers, visible
+from crlf.message.url import URL
 from crlf.wire.parts import RequestHead, ResponseHead
 
 # RFC 9110 15.1: what may be kept though nothing says for how long.
 HEURISTIC: Final = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})
+# RFC 9110 9.2.1, RFC 10008, and of IANA's registry those of WebDAV that change nothing.
+_SAFE: Final = frozenset(
+    {"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "PROPFIND", "REPORT", "SEARCH"}
+)
 _UNDERSTOOD: Final = frozenset({"GET", "HEAD", "POST", "QUERY"})
 _SHOWN: Final = 80  # characters of a field in a sentence
 
@@ -53,50 +58,78 @@ def keeping(request: RequestHead, response: ResponseHead) -> Iterator[Reason]:
         return
     shared = _why_not_shared(request, said)
     yield _lifetime(response, said, is_shared=shared is None)
+    if request.method == "POST":
+        text = "a copy answers GET and HEAD of this URL, and never another POST"
+        yield Reason(text, "RFC 9110 9.3.3")
     if shared is not None:
         yield shared
-    if "no-cache" in said:
+    if said.get("private"):
+        text = f"private: a shared cache leaves out {_shown_names(said['private'])}"
+        yield Reason(text, "RFC 9111 5.2.2.7")
+    if said.get("no-cache") == "":
         text = "no-cache: a copy is asked about each time before it is used"
         yield Reason(text, "RFC 9111 5.2.2.4")
     elif "must-revalidate" in said:
         text = "must-revalidate: once it is stale, it is never shown without asking"
         yield Reason(text, "RFC 9111 5.2.2.2")
+    if said.get("no-cache"):
+        text = f"no-cache: a copy is used without asking, but for {_shown_names(said['no-cache'])}"
+        yield Reason(text, "RFC 9111 5.2.2.4")
     vary = response.headers.get("vary")
     if vary is not None:
         yield _varying(vary)
 
 
+def _shown_names(names: str) -> str:
+    """Make the field names of a qualified directive fit for a sentence."""
+    return visible(names[:_SHOWN])
+
+
 def _why_not(request: RequestHead, response: ResponseHead, said: dict[str, str]) -> Reason | None:
     """Say why no cache at all may keep it (RFC 9111 3), or None."""
-    code = response.status_code
-    if request.method not in _UNDERSTOOD:
-        text = f"not kept: answers to {visible(request.method[:20])} are not"
-        if request.method in ("PUT", "DELETE", "PATCH") and 200 <= code < 400:
-            text += ", and what caches have of this URL is forgotten"
-            return Reason(text, "RFC 9111 4.4")
-        return Reason(text, "RFC 9110 9.2.3")
+    code, method = response.status_code, request.method
+    forgotten = ""
+    if method not in _SAFE and 200 <= code < 400:
+        forgotten = ", and what caches have of this URL is forgotten"
+    if method not in _UNDERSTOOD:
+        text = f"not kept: answers to {visible(method[:20])} are not"
+        return Reason(text + forgotten, "RFC 9111 4.4" if forgotten else "RFC 9110 9.2.3")
     if "no-store" in said:
-        return Reason("not kept: the response says no-store", "RFC 9111 5.2.2.5")
+        if "must-understand" in said:
+            text = f"kept only by caches that know must-understand and what a {code} is"
+            return Reason(text, "RFC 9111 5.2.2.3")
+        return Reason("not kept: the response says no-store" + forgotten, "RFC 9111 5.2.2.5")
     if "no-store" in directives_of(request.headers):
-        return Reason("not kept: the request says no-store", "RFC 9111 5.2.1.5")
-    if code in (304, 412, 416) or code < 200:
-        if code == 304:
-            return Reason("brings a kept copy up to date and is none itself", "RFC 9111 4.3.4")
-        return Reason(f"not kept: a {code} says something of this request alone", "RFC 9111 3")
-    is_explicit = "expires" in response.headers or not said.keys().isdisjoint(
-        {"max-age", "s-maxage", "public", "private"}
-    )
-    if request.method == "POST" and not is_explicit:
-        text = "not kept: an answer to POST is, only if it says for how long"
-        return Reason(text, "RFC 9110 9.3.3")
-    if not is_explicit and code not in HEURISTIC:
+        return Reason("not kept: the request says no-store" + forgotten, "RFC 9111 5.2.1.5")
+    if code == 304:
+        return Reason("brings a kept copy up to date and is none itself", "RFC 9111 4.3.4")
+    is_timed = "expires" in response.headers or not said.keys().isdisjoint({"max-age", "s-maxage"})
+    if method == "POST":
+        text = ""
+        if not is_timed:
+            text = "not kept: an answer to POST is, only if it says for how long"
+        elif not _names_itself(request, response):
+            text = "not kept: an answer to POST is, only if Content-Location names the same URL"
+        return Reason(text + forgotten, "RFC 9110 9.3.3") if text else None
+    if not is_timed and said.keys().isdisjoint({"public", "private"}) and code not in HEURISTIC:
         text = f"not kept: nothing says for how long, and for a {code} nobody may guess"
         return Reason(text, "RFC 9111 3")
     return None
 
 
+def _names_itself(request: RequestHead, response: ResponseHead) -> bool:
+    """Tell whether Content-Location names what was asked for; the scheme is not in the heads."""
+    try:
+        asked = URL("http://" + (request.headers.get("host") or "")).join(request.target)
+        named = asked.join(response.headers.get("content-location") or "//")
+    except (BadUrl, ValueError):
+        return False
+    host = named.host, named.explicit_port, named.target
+    return host == (asked.host, asked.explicit_port, asked.target)
+
+
 def _why_not_shared(request: RequestHead, said: dict[str, str]) -> Reason | None:
-    if "private" in said:
+    if said.get("private") == "":
         text = "private: the reader's own cache may keep it, one that many share may not"
         return Reason(text, "RFC 9111 5.2.2.7")
     allowed = {"public", "s-maxage", "must-revalidate"}
@@ -108,11 +141,11 @@ def _why_not_shared(request: RequestHead, said: dict[str, str]) -> Reason | None
 
 def _lifetime(response: ResponseHead, said: dict[str, str], *, is_shared: bool) -> Reason:
     """Say for how long a kept copy is fresh (RFC 9111 4.2.1, 4.2.2)."""
-    for name, who in (("s-maxage", "shared caches"), ("max-age", "caches")):
-        seconds = parse_digits(said.get(name, ""))
-        if seconds is not None and (name == "max-age" or is_shared):
-            text = f"may be kept: {name} makes it fresh for {seconds:,} s in {who}"
-            return Reason(text, "RFC 9111 4.2.1")
+    names = [name for name in ("s-maxage", "max-age") if name in said]
+    if not is_shared and "s-maxage" in names:
+        names.remove("s-maxage")
+    if names:
+        return _of_seconds(response, said, names)
     headers = response.headers
     date = parse_date(headers.get("date") or "")
     expires = headers.get("expires")
@@ -126,13 +159,45 @@ def _lifetime(response: ResponseHead, said: dict[str, str], *, is_shared: bool) 
             return Reason(text, "RFC 9111 4.2.1")
         return Reason("may be kept: fresh until the moment in Expires", "RFC 9111 4.2.1")
     modified = parse_date(headers.get("last-modified") or "")
-    if "no-cache" not in said and modified is not None and date is not None and modified < date:
+    may_guess = response.status_code in HEURISTIC or "public" in said
+    if (
+        may_guess
+        and said.get("no-cache") != ""
+        and modified is not None
+        and date is not None
+        and modified < date
+    ):
         text = (
             "may be kept; nothing says for how long, so a cache guesses: often a tenth of the time"
             f" since Last-Modified, {(date - modified) // 10:,} s"
         )
         return Reason(text, "RFC 9111 4.2.2")
+    if not may_guess:
+        text = "may be kept; nothing says for how long it is fresh, so each time it is asked about"
+        return Reason(text, "RFC 9111 4.2.2")
     return Reason("may be kept; nothing says for how long it is fresh", "RFC 9111 4.2.2")
+
+
+def _of_seconds(response: ResponseHead, said: dict[str, str], names: Sequence[str]) -> Reason:
+    """Say what s-maxage and max-age make of it, of which Age may have used some."""
+    first = names[0]
+    who = "shared caches" if first == "s-maxage" else "caches"
+    seconds = parse_digits(said[first])
+    if seconds is None:
+        text = f"may be kept, but {first} says no seconds, so it counts as stale"
+        return Reason(text, "RFC 9111 4.2.1")
+    if not seconds:
+        text = f"may be kept, but {first}=0 makes it stale at once in {who}"
+    else:
+        text = f"may be kept: {first} makes it fresh for {seconds:,} s in {who}"
+    other = parse_digits(said[names[1]]) if len(names) > 1 else None
+    if other is not None:
+        text += f", max-age for {other:,} s in the reader's own"
+    age = parse_digits(response.headers.get("age") or "")
+    if age and seconds:
+        over = "all" if age >= seconds else f"{age:,} s"
+        text += f"; of these, {over} had passed when it came, as Age says"
+    return Reason(text, "RFC 9111 4.2.1")
 
 
 def _varying(vary: str) -> Reason:

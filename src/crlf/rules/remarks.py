@@ -39,6 +39,7 @@ class Exchange(NamedTuple):
     now: float
     asked: Facts
     answered: Facts
+    interim: tuple[int, ...] = ()
 
     @property
     def fields(self) -> Headers:

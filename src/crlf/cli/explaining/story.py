@@ -291,10 +291,12 @@ def _with_consequences(parts: list[Part], captured: Captured | None) -> tuple[Pa
         answer = _head(part)
         url = "" if captured is None else captured.url
         now = 0.0 if captured is None else captured.began
+        answers = [head for part in parts if isinstance(head := _head(part), ResponseHead)]
+        interim = [head.status_code for head in answers if head.status_code < 200]
         if isinstance(answer, ResponseHead):
             remarks = [
                 Note(f"{remark.about}: {remark.text}", remark.rule)
-                for remark in consequences(asked[0], answer, url=url, now=now)
+                for remark in consequences(asked[0], answer, url=url, now=now, interim=interim)
                 if remark.about != "request content"
             ]
             parts[final[0]] = part._replace(remarks=tuple(remarks))

@@ -19,10 +19,10 @@ def framing_of(head: Head, how: How, asked_method: str) -> Framing:
         text = "it comes in chunks, each with its size, and ends with a chunk of size 0"
         return Framing(how, text, "RFC 9112 6.3 (4)")
     length = shown(head.headers.first("content-length") or "")
+    says = f"Content-Length says {length} byte{'' if length == '1' else 's'}"
     if isinstance(head, RequestHead):
         if how == "length" or length:
-            text = f"Content-Length says {length} bytes"
-            return Framing(how, text, "RFC 9112 6.3 (6)")
+            return Framing(how, says, "RFC 9112 6.3 (6)")
         text = "no content: a request without Content-Length and Transfer-Encoding has none"
         return Framing(how, text, "RFC 9112 6.3 (7)")
     if how == "tunnel":
@@ -42,4 +42,4 @@ def framing_of(head: Head, how: How, asked_method: str) -> Framing:
             return Framing(how, text, "RFC 9112 6.3 (4)")
         text = "nothing says how long it is, so the connection's end is its end"
         return Framing(how, text, "RFC 9112 6.3 (8)")
-    return Framing(how, f"Content-Length says {length} bytes", "RFC 9112 6.3 (6)")
+    return Framing(how, says, "RFC 9112 6.3 (6)")
