@@ -60,7 +60,7 @@ class Headers(Mapping[str, str]):
             check_field(name, value)
             kept.append((name, value))
         self.fields = tuple(kept)
-        self._index = _index_of(kept)
+        self._index = index_of(kept)
         self._block = self.noted = None
 
     @classmethod
@@ -191,7 +191,8 @@ def visible(text: str) -> str:
     return text.encode("unicode_escape").decode("ascii")
 
 
-def _index_of(fields: Iterable[Field]) -> Index:
+def index_of(fields: Iterable[Field]) -> Index:
+    """Gather the values of each name, in lower case."""
     index: Index = {}
     for name, value in fields:
         key = name.lower()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from crlf.message.errors import Malformed, TooLarge
 from crlf.message.grammar import BLANK, is_token, parse_digits
-from crlf.message.headers import Field, Headers, Index, add_to
+from crlf.message.headers import Field, Headers, Index, add_to, index_of
 from crlf.wire.limits import Limits
 
 NOT_CONTROL = bytes(byte for byte in range(256) if byte >= 32 and byte != 127) + b"\t"
@@ -131,14 +131,7 @@ class CarefulWalk:
             # RFC 9112 5.2: a user agent MUST replace each received obs-fold with SP.
             name, value = fields[place]
             fields[place] = name, " ".join(piece for piece in (value, *pieces) if piece)
-        index: Index = {}
-        for name, value in fields:
-            key = name.lower()
-            if key in index:
-                add_to(index, key, value)
-            else:
-                index[key] = value
-        return Headers.checked(tuple(fields), index)
+        return Headers.checked(tuple(fields), index_of(fields))
 
     def _field(self, line: str, offset: int) -> Field:
         name, colon, value = line.partition(":")
