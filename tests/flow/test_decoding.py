@@ -16,7 +16,7 @@ from typing import TypeVar
 import brotli
 import pytest
 
-from crlf.flow.decoding import IncomingContent, codings_left, decode_aside, decode_whole
+from crlf.flow.decoding import IncomingContent, codings_left, decode_aside
 from crlf.flow.run import run_sync
 from crlf.message.errors import CrlfError, DecodingError, ReadTimeout, TooLarge
 from crlf.message.headers import EMPTY, Headers
@@ -90,8 +90,15 @@ def read(content: IncomingContent) -> bytes:
     return b"".join(pieces)
 
 
-def aside(headers: Headers, content: bytes, limits: Limits, threads: Threads) -> bytes:
-    return run_sync(decode_aside(headers, content, limits, threads))
+def decode(
+    headers: Headers,
+    content: bytes,
+    limits: Limits = CLIENT_LIMITS,
+    *,
+    threads: Threads | None = None,
+    status_code: int = 200,
+) -> bytes:
+    return run_sync(decode_aside(headers, content, limits, threads or Threads(), status_code))
 
 
 # --- whole -----------------------------------------------------------------------------------
@@ -100,8 +107,7 @@ def aside(headers: Headers, content: bytes, limits: Limits, threads: Threads) ->
 def test_content_that_is_not_coded_is_the_same_object() -> None:
     threads = Threads()
     for headers in (EMPTY, Headers({"content-type": "x/y"}), coded("identity")):
-        assert decode_whole(headers, TEXT, CLIENT_LIMITS) is TEXT
-        assert aside(headers, TEXT, CLIENT_LIMITS, threads) is TEXT
+        assert decode(headers, TEXT, threads=threads) is TEXT
         assert codings_left(headers) == ()
     assert threads.turns == 0
 
@@ -109,8 +115,7 @@ def test_content_that_is_not_coded_is_the_same_object() -> None:
 def test_coded_content_is_decoded() -> None:
     data = brotli.compress(gzip.compress(TEXT))
     threads = Threads()
-    assert decode_whole(coded("x-gzip", "BR"), data, CLIENT_LIMITS) == TEXT
-    assert aside(coded("x-gzip", "BR"), data, CLIENT_LIMITS, threads) == TEXT
+    assert decode(coded("x-gzip", "BR"), data, threads=threads) == TEXT
     assert codings_left(coded("gzip", "br")) == ()
     assert threads.turns == 0
 
@@ -118,57 +123,53 @@ def test_coded_content_is_decoded() -> None:
 def test_content_that_may_not_be_there_is_no_error() -> None:
     # To HEAD, with 204 and with 304 the field may speak of what is not here.
     for headers in (GZIP, coded("br"), coded("gzip", "gzip", "gzip")):
-        assert decode_whole(headers, b"", CLIENT_LIMITS) == b""
+        assert decode(headers, b"") == b""
 
 
 def test_an_unknown_coding_leaves_all_of_it_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     data = gzip.compress(TEXT)
     for headers in (coded("exi"), coded("exi", "gzip"), coded("gzip", "aes128gcm")):
-        assert decode_whole(headers, data, CLIENT_LIMITS) is data
+        assert decode(headers, data) is data
         assert codings_left(headers) == tuple(headers["content-encoding"].split(", "))
     monkeypatch.setattr("crlf.flow.decoding.available", lambda: ("gzip", "deflate"))
-    assert decode_whole(coded("br"), data, CLIENT_LIMITS) is data
+    assert decode(coded("br"), data) is data
     assert codings_left(coded("br")) == ("br",)
 
 
 @pytest.mark.rfc("9110", "14.4")
 def test_a_part_of_coded_content_is_left_coded() -> None:
     part = gzip.compress(TEXT)[:100]
-    assert decode_whole(GZIP, part, CLIENT_LIMITS, 206) is part
+    assert decode(GZIP, part, status_code=206) is part
     assert codings_left(GZIP, 206) == ("gzip",)
     assert codings_left(EMPTY, 206) == ()
 
 
 @pytest.mark.parametrize("limit", [len(TEXT) - 1, len(TEXT), len(TEXT) + 1])
 def test_the_limit_of_a_body_is_for_what_it_decodes_to(limit: int) -> None:
-    limits, data, threads = replace(CLIENT_LIMITS, body=limit), gzip.compress(TEXT), Threads()
+    limits, data = replace(CLIENT_LIMITS, body=limit), gzip.compress(TEXT)
     if limit >= len(TEXT):
-        assert decode_whole(GZIP, data, limits) == aside(GZIP, data, limits, threads) == TEXT
+        assert decode(GZIP, data, limits) == TEXT
         return
-    for fails in (
-        lambda: decode_whole(GZIP, data, limits),
-        lambda: aside(GZIP, data, limits, threads),
-    ):
-        with pytest.raises(TooLarge, match="body over its limit"):
-            fails()
+    with pytest.raises(TooLarge, match="body over its limit"):
+        decode(GZIP, data, limits)
 
 
 def test_no_more_is_decoded_than_the_limit_allows() -> None:
     bomb = gzip.compress(bytes(64 * MiB), 1)
     with pytest.raises(DecodingError, match="`ratio`"):
-        decode_whole(GZIP, bomb, CLIENT_LIMITS)
+        decode(GZIP, bomb)
     with pytest.raises(TooLarge):
-        decode_whole(GZIP, bomb, replace(FREE, body=MiB))
-    assert len(decode_whole(GZIP, bomb, replace(FREE, body=None))) == 64 * MiB
+        decode(GZIP, bomb, replace(FREE, body=MiB))
+    assert len(decode(GZIP, bomb, replace(FREE, body=None))) == 64 * MiB
 
 
 def test_much_is_decoded_in_a_thread_and_little_is_not() -> None:
     for size, turns in ((1000, 0), (400 * 1024, 0), (MiB, 1), (8 * MiB, 1)):
         content, threads = os.urandom(size), Threads()
-        assert aside(GZIP, gzip.compress(content, 1), CLIENT_LIMITS, threads) == content
+        assert decode(GZIP, gzip.compress(content, 1), threads=threads) == content
         assert threads.turns == turns
     nothing, threads = b"\0\0\0\xff\xff" * 10**6 + b"\3\0", Threads()
-    assert aside(coded("deflate"), nothing, CLIENT_LIMITS, threads) == b""
+    assert decode(coded("deflate"), nothing, threads=threads) == b""
     assert threads.turns == 1
 
 

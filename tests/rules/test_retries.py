@@ -26,13 +26,14 @@ from crlf.message.fields.retryafter import parse_retry_after
 from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.rules.filters import After
-from crlf.rules.retries import DEFAULT_RETRY, IDEMPOTENT, Retry, RetryBudget, budget_of, retrying
+from crlf.rules.retries import IDEMPOTENT, Retry, RetryBudget, budget_of, retrying
 
 pytestmark = pytest.mark.rfc("9112", "9.3.1")
 
 Steps = Generator[Request | After, Response, Response]
 NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
 GET = Request("GET", "http://a.example/")
+DEFAULT_RETRY = Retry()
 
 
 def half() -> float:

@@ -23,7 +23,7 @@ from crlf.net.aio import in_thread
 from crlf.server import App
 from crlf.server.files.foldersite import FolderSite
 from crlf.server.gateways.asgi import AsgiApplication
-from crlf.server.gateways.asgiface import asgi_face
+from crlf.server.gateways.asgiface import AsgiFace
 from crlf.server.gateways.wsgi import WsgiApplication
 from crlf.server.gateways.wsgicall import Call, End
 from crlf.server.processes.workers import Worker
@@ -246,7 +246,7 @@ def test_uploads_of_a_request_whose_handler_fails_are_closed(tmp_path: Path) -> 
             ],
         }  # fmt: skip
         with pytest.raises(ZeroDivisionError):
-            await asgi_face(Fails())(scope, receive, send)
+            await AsgiFace(Fails())(scope, receive, send)
 
     asyncio.run(run())
     assert seen[0].file.closed

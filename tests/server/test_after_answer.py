@@ -21,7 +21,7 @@ from crlf.message.request import Received, Request
 from crlf.message.response import Response
 from crlf.rules.deadlines import Patience
 from crlf.server import App, Refused, running, stream
-from crlf.server.gateways.asgiface import asgi_face
+from crlf.server.gateways.asgiface import AsgiFace
 
 HOME = "http://localhost/"
 WHO = contextvars.ContextVar("WHO", default="nobody")
@@ -330,7 +330,7 @@ def test_without_tasks_it_is_done_at_once() -> None:
 
 def test_under_another_server_by_asgi() -> None:
     seen: list[Any] = []
-    face = asgi_face(noting_app(seen))
+    face = AsgiFace(noting_app(seen))
     scope = {
         "type": "http", "http_version": "1.1", "method": "POST", "path": "/plain",
         "raw_path": b"/plain", "query_string": b"", "headers": [(b"host", b"localhost")],

@@ -18,7 +18,7 @@ from crlf import App, Request, Response, html, text
 from crlf.flow.serve import Service
 from crlf.net.scripted import END, ScriptedStream
 from crlf.server.gateways.asgi import AsgiApplication
-from crlf.server.gateways.asgiface import asgi_face
+from crlf.server.gateways.asgiface import AsgiFace
 from crlf.wire.limits import Limits
 
 HOST = b"Host: localhost\r\n"
@@ -152,7 +152,7 @@ REQUESTS = {
 @pytest.mark.parametrize("request_bytes", REQUESTS.values(), ids=REQUESTS)
 def test_by_way_of_asgi_an_answer_is_the_same(request_bytes: bytes, folder: Path) -> None:
     app = shop(folder)
-    hosted = AsgiApplication(asgi_face(app)).talker(in_thread, lambda: 0.0)
+    hosted = AsgiApplication(AsgiFace(app)).talker(in_thread, lambda: 0.0)
     directly = played(request_bytes, send=app.sender(in_thread, lambda: 0.0))
     by_asgi = played(request_bytes, talk=hosted)
     assert directly
@@ -160,7 +160,7 @@ def test_by_way_of_asgi_an_answer_is_the_same(request_bytes: bytes, folder: Path
 
 
 def test_a_session_lasts_by_way_of_asgi(folder: Path) -> None:
-    hosted = AsgiApplication(asgi_face(shop(folder))).talker(in_thread, lambda: 0.0)
+    hosted = AsgiApplication(AsgiFace(shop(folder))).talker(in_thread, lambda: 0.0)
     first = played(b"GET /count HTTP/1.1\r\n" + HOST + b"\r\n", talk=hosted)
     cookie = first.partition(b"set-cookie: ")[2].partition(b";")[0]
     again = played(
@@ -177,7 +177,7 @@ def called(
     app: App, *messages: dict[str, Any], limits: Limits | None = None, **scope: Any
 ) -> list[dict[str, Any]]:
     """What an application says to a host that calls it with this scope."""
-    face = asgi_face(app) if limits is None else asgi_face(app, limits)
+    face = AsgiFace(app) if limits is None else AsgiFace(app, limits)
     told = list(messages) or [{"type": "http.request"}]
     said: list[dict[str, Any]] = []
 

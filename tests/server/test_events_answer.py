@@ -476,7 +476,7 @@ def test_under_another_server_the_source_is_closed_when_the_client_is_gone(
         async def send(message: Any) -> None:
             """Say nothing, as uvicorn does when the client is gone."""
 
-        await asgiface.asgi_face(app)(scope, receive, send)
+        await asgiface.AsgiFace(app)(scope, receive, send)
 
     asyncio.run(main())
     assert closed == (["closed"] if is_told else ["whole", "closed"])

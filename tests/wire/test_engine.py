@@ -34,7 +34,6 @@ from crlf.wire.h1.state import (
     SWITCHED,
     TABLE,
     WHOLE,
-    diagram,
 )
 from crlf.wire.parts import END, Closed, Data, End, Part, RequestHead, ResponseHead, Switched
 
@@ -72,12 +71,6 @@ def test_the_table_allows_just_these_steps() -> None:
     for state in range(len(STATE_NAMES)):
         for step in range(len(STEP_NAMES)):
             assert TABLE[state][step] == allowed.get((state, step), NO), (state, step)
-
-
-def test_the_diagram_has_every_state() -> None:
-    drawn = diagram()
-    assert all(name in drawn for name in STATE_NAMES)
-    assert "IDLE --> BODY: head" in drawn
 
 
 def reach(state: int) -> ServerEngine:

@@ -61,21 +61,14 @@ def _decoder_for(headers: Headers, limits: Limits, status_code: int) -> ContentD
     return ContentDecoder(codings, limits) if codings and _may_undo(codings, status_code) else None
 
 
-def decode_whole(headers: Headers, content: bytes, limits: Limits, status_code: int = 200) -> bytes:
-    """Return content with its codings undone; the same object when there is nothing to undo.
-
-    Raises DecodingError, TooLarge for more than limits.body.
-    """
-    if headers.first("content-encoding") is None or not content:
-        return content
-    decoder = _decoder_for(headers, limits, status_code)
-    return content if decoder is None else _Whole(decoder, content, limits.body).rest()
-
-
 async def decode_aside(
     headers: Headers, content: bytes, limits: Limits, in_thread: InThread, status_code: int = 200
 ) -> bytes:
-    """Return what decode_whole returns; much of it is decoded in a thread."""
+    """Return content with its codings undone; the same object when there is nothing to undo.
+
+    What takes long is decoded in a thread. Raises DecodingError, also for transfer codings that
+    nobody asked for, and TooLarge for more than limits.body.
+    """
     refuse_transfer_coding(headers)
     if headers.first("content-encoding") is None or not content:
         return content

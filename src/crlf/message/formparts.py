@@ -90,18 +90,6 @@ class FormParts(Protocol):
     def __aiter__(self) -> AsyncIterator[AsyncFormPart]: ...
 
 
-class StreamedBody(Body, Protocol):
-    """A request's content while it is still under way.
-
-    fault: what was wrong with it or its connection, which is not the handler's fault.
-    """
-
-    fault: Exception | None
-
-    def pieces(self) -> Pieces: ...
-    def parts(self) -> FormParts: ...
-
-
 class PiecesHere:
     """Content that is here already, in one piece."""
 

@@ -85,10 +85,3 @@ class Patience:
 
 DEFAULT_TIMEOUT = Timeout()
 DEFAULT_PATIENCE = Patience()
-
-
-def nearer(one: float | None, other: float | None) -> float | None:
-    """Return the earlier of two deadlines, of which None is never."""
-    if one is None or (other is not None and other < one):
-        return other
-    return one

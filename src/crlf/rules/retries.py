@@ -98,10 +98,6 @@ class Retry:
         )
 
 
-ONCE: Final = Retry(attempts=1)
-DEFAULT_RETRY: Final = Retry()
-
-
 def can_send_again(request: Request) -> bool:
     """Tell whether a request has still all of its content after it was sent."""
     body = request.body

@@ -44,7 +44,6 @@ _BY_CRLF: Final[dict[str, Origin]] = {
     "proxy-connection": Origin("somebody", "a name that no standard has"),
 }
 _YOU: Final = Origin("you", "-H or an item")
-_SERVER: Final = Origin("the server", "")
 _BY_OPTION: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "authorization": (("auth", "--auth"), ("netrc", "--netrc")),
     "content-type": (("json", "--json"), ("form", "--form"), ("multipart", "--multipart")),

@@ -192,11 +192,6 @@ class AsgiFace:
         return request.with_content(whole)
 
 
-def asgi_face(app: Sender, limits: Limits = SERVER_LIMITS) -> AsgiFace:
-    """Return an application as ASGI 3 calls it: `async (scope, receive, send)`."""
-    return AsgiFace(app, limits)
-
-
 def request_of(scope: Scope, draining: Draining) -> Request:
     """Make the request that a scope describes; its content is still to be received.
 

@@ -70,7 +70,6 @@ class H1Engine:
         self._left = 0  # bytes of our body still to come, or CHUNKED or TO_CLOSE
         self._drops_data = False  # our message answers HEAD, or is a 304: its data stays here
         self._persists = True
-        self._head_data = b""  # the last head read whole, and what it meant
         self._block_data: bytes | None = None
 
     # -- receiving

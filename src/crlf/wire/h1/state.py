@@ -3,7 +3,6 @@
 Each end of a connection keeps two of these states, one for what it sends and one for what
 it receives. A step that the table does not have is a fault of whoever took it. The table
 knows no roles: a server's receiving half and a client's sending half walk the same rows.
-The diagram in the docs is drawn from it.
 """
 
 from __future__ import annotations
@@ -44,16 +43,3 @@ TABLE: Final = (
     (  NO,      NO,   NO,   NO,   NO,   NO,   CLOSED, SWITCHED, FAILED),  # SWITCHED
     (  NO,      NO,   NO,   NO,   NO,   NO,   FAILED, NO,       FAILED),  # FAILED
 )  # fmt: skip
-
-
-def diagram() -> str:
-    """Draw the table as a Mermaid state diagram, for the docs."""
-    lines = ["stateDiagram-v2", "    [*] --> IDLE"]
-    for state, row in enumerate(TABLE):
-        for step, target in enumerate(row):
-            if target not in (NO, state) and step != FAIL:
-                lines.append(
-                    f"    {STATE_NAMES[state]} --> {STATE_NAMES[target]}: {STEP_NAMES[step]}"
-                )
-    lines.append("    note right of FAILED: from any state, when a rule is broken")
-    return "\n".join(lines)
