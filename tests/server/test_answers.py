@@ -6,6 +6,7 @@ import datetime
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from uuid import UUID
 
@@ -288,3 +289,17 @@ def test_a_file_is_opened_when_the_request_is_known(tmp_path: Path) -> None:
 
 def ask_request() -> Request:
     return Request.received(("GET", "/", Headers(), "1.1"), b"", Received())
+
+
+def test_a_status_may_come_from_the_library_that_names_them() -> None:
+    made = response_of(({"a": 1}, HTTPStatus.CREATED), "f")
+    assert (made.status_code, type(made.status_code)) == (201, int)
+    with pytest.raises(TypeError, match=r"f\(\) returned True where a status"):
+        response_of(("", True), "f")
+
+
+def test_what_begins_with_its_text_as_others_do_is_told_the_order() -> None:
+    with pytest.raises(TypeError, match=r"Response\(200, fields, content\): a str is none"):
+        Response("hello")  # type: ignore[arg-type]  # the mistake itself
+    with pytest.raises(ValueError, match="'404' refuses nothing"):
+        Refused("404")  # type: ignore[arg-type]  # the mistake itself

@@ -152,6 +152,33 @@ def test_json_that_is_none_is_a_400(content: bytes, colour: str) -> None:
     assert one(app, colour, "POST", "", json=[1]).json() == {"seen": [1]}
 
 
+HALVES = [
+    rb'"\ud800"',
+    rb'{"a": ["\uDFFF"]}',
+    rb'{"\ud83d \ude00": 1}',
+    b'"\xed\xa0\x80"',  # the same, as no UTF-8 has it
+    '"\ud800"'.encode("utf-16-le", "surrogatepass"),
+]
+
+
+@pytest.mark.rfc("8259", "8.2")
+@pytest.mark.parametrize("content", HALVES)
+def test_half_a_character_is_none_so_that_no_page_breaks_by_it(content: bytes, colour: str) -> None:
+    app = App()
+    app.post("/")(coloured(lambda request: repr(request.json()), colour))
+    answer = one(app, colour, "POST", "", content=content)
+    assert answer.status_code == 400
+    assert "half of a surrogate pair" in answer.text
+
+
+@pytest.mark.rfc("8259", "7")
+def test_a_pair_is_a_character_and_an_escaped_backslash_is_none(colour: str) -> None:
+    app = App()
+    app.post("/")(coloured(lambda request: [request.json()], colour))
+    for content, meant in ((rb'"\ud83d\ude00"', "😀"), (rb'"\\ud800"', "\\ud800"), ('"ü"', "ü")):
+        assert one(app, colour, "POST", "", content=content).json() == [meant]
+
+
 # --- shapes of one's own -------------------------------------------------------------------------
 
 

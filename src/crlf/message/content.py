@@ -32,6 +32,7 @@ _XML = pattern(
     rb"<\?xml[^>]{0,200}?[ \t\r\n]encoding[ \t]{0,8}=[ \t]{0,8}[\"']([A-Za-z0-9_.\-]{1,40})"
 )
 _META = pattern(rb"<meta[^>]{0,200}?charset=[\"']?([A-Za-z0-9_.:\-]{1,40})", re.IGNORECASE)
+_SURROGATE = pattern(r"\\u[dD][89a-fA-F]")  # as JSON escapes it
 _FALLBACK = "cp1252"  # windows-1252; WHATWG Encoding 4.2 takes "iso-8859-1" and "ascii" for it too
 # Bytes that a guess is made of, around the first that is not UTF-8.
 _BEFORE, _SAMPLE = 256, 4096
@@ -207,19 +208,37 @@ class TextDecoder:
         return held
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes, *, for_keeps: bool = False) -> Any:
     """Parse JSON (RFC 8259: UTF-8, a byte order mark tolerated). Raises Malformed (400).
 
     NaN and Infinity, which Python writes and reads, are no numbers there (RFC 8259 6).
+    for_keeps: refuse texts with half a character in them, which no page and no database takes.
     """
     from json import detect_encoding  # a client that never meets JSON does not wait for its parser
 
     try:
-        return _json_reader()(content.decode(detect_encoding(content), "surrogatepass"))
+        text = content.decode(detect_encoding(content), "surrogatepass")
+        value = _json_reader()(text)
+        if for_keeps:
+            _refuse_halves(text, value)
+        return value
+    except UnicodeEncodeError:
+        why = "JSON with half of a surrogate pair, which is no character"
+        raise Malformed(why, "RFC 8259 8.2") from None
     except RecursionError:
         raise Malformed("JSON nested too deeply", "RFC 8259 9") from None
     except ValueError as fault:
         raise Malformed(f"not JSON: {fault}", "RFC 8259 2") from None
+
+
+def _refuse_halves(text: str, value: object) -> None:
+    """Raise UnicodeEncodeError for what could not be written as UTF-8 again."""
+    if not text.isascii():
+        text.encode()
+    if _SURROGATE.search(text) is not None:  # mostly pairs; only all of it tells
+        from json import dumps
+
+        dumps(value, ensure_ascii=False).encode()
 
 
 @cache

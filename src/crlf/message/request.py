@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from crlf.message.body import Body, LostBody, body_of
+from crlf.message.content import parse_json
 from crlf.message.facts import NOT_DRAINING, Draining, TlsFacts
 from crlf.message.fields.cookies import MAX_COOKIES, parse_cookies
 from crlf.message.fields.media import parse_media_type
@@ -215,6 +216,13 @@ class Request(Message):
     def _refuse_taken(self) -> None:
         if self._files is not None:
             raise RuntimeError("this form is in .form and .files; only with streams=True it is not")
+
+    def json(self) -> Any:
+        """Parse the content as JSON. Raises Malformed (a ValueError, 400) when it is not.
+
+        A text with half a surrogate pair counts as none: kept, it would break each page it is on.
+        """
+        return parse_json(self.content, for_keeps=True)
 
     @property
     def cookies(self) -> Params:

@@ -44,7 +44,14 @@ class Response(Message):
         *,
         reason: str = "",
     ) -> None:
-        if not 100 <= status_code <= 599:
+        try:
+            is_status = 100 <= status_code <= 599
+        except TypeError:  # as in Response("text"), which others have
+            raise TypeError(
+                f"a response begins with its status, Response(200, fields, content): "
+                f"a {type(status_code).__name__} is none"
+            ) from None
+        if not is_status:
             raise ValueError(f"{status_code} is no HTTP status code: RFC 9110 15")
         self.status_code = status_code
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)

@@ -37,6 +37,7 @@ OCTETS: Final = Headers([("content-type", "application/octet-stream"), NOSNIFF])
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 BODILESS: Final = frozenset({204, 205, 304})  # RFC 9110 15.3.5, 15.3.6, 15.4.5
+_ERRORS: Final = range(400, 600)
 # RFC 9110 15.5.2, 15.5.6, 15.5.22: the field without which a status must not be sent.
 MUST_HAVE: Final = {401: "www-authenticate", 405: "allow", 426: "upgrade"}
 
@@ -69,8 +70,8 @@ class Refused(Exception):
         self.reason = reason
         self.headers = Headers(headers)
         self.problem = check_members(problem)
-        if not 400 <= status_code <= 599:
-            raise ValueError(f"{status_code} refuses nothing: that is 400 to 599")
+        if status_code not in _ERRORS:
+            raise ValueError(f"{status_code!r} refuses nothing: that is 400 to 599")
         needed = MUST_HAVE.get(status_code)
         if needed is not None and needed not in self.headers:
             raise ValueError(f"a {status_code} has to have the field {needed}")
@@ -213,9 +214,9 @@ def response_of(
         return json(result, status_code)
     if isinstance(result, tuple) and len(result) in (2, 3) and not isinstance(result[0], Response):
         content, code, *fields = result
-        if type(code) is not int or not 200 <= code <= 599:
+        if not isinstance(code, int) or not 200 <= code <= 599:
             raise TypeError(f"{whose}() returned {code!r} where a status from 200 to 599 stands")
-        response = response_of(content, whose, code, request)
+        response = response_of(content, whose, int(code), request)  # HTTPStatus.CREATED is one
         if code in BODILESS and response.body:
             let_go(response.body)
             raise TypeError(f"{whose}() returned content with {code}, which has none")
