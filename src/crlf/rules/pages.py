@@ -15,9 +15,11 @@ from functools import cache
 from typing import Final
 
 from crlf.message.headers import EMPTY, Headers
+from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.message.status import explain, reason_of
 from crlf.rules.problems import NO_MEMBERS, PROBLEM, build_problem, form_for
+from crlf.rules.routes import METHODS
 
 NOSNIFF: Final = ("x-content-type-options", "nosniff")  # the declared type is the type
 
@@ -83,6 +85,19 @@ def error_response(
         text += f"\n{_visible(detail)}\n" if detail else ""
         fields = _PLAIN
     return Response.quick(status_code, fields.merged(headers), text.encode("utf-8", "replace"))
+
+
+def refuse_method(request: Request, allowed: Headers) -> Response:
+    """Answer a method that is not taken here: OPTIONS with what is, the rest with 405 or 501.
+
+    allowed: fields, with Allow among them (RFC 9110 15.5.6; 9.3.7).
+    """
+    if request.method == "OPTIONS":
+        return Response.quick(204, allowed, b"")
+    accept = request.headers.get("accept")
+    if request.method not in METHODS:  # RFC 9110 9.1
+        return error_response(501, accept=accept)
+    return error_response(405, accept=accept, headers=allowed)
 
 
 def build_page(title: str, body: str, style: str = "") -> str:

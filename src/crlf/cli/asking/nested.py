@@ -87,7 +87,7 @@ def parse_path(name: str) -> list[Step]:
         token = tokens[at] if at < len(tokens) else Token("", "", len(name), len(name) + 1)
         at += 1
         if token.kind not in kinds:
-            raise _fault(_missing(kinds, token, name), name, token.start, token.end)
+            raise _fault(_missing(kinds, token), name, token.start, token.end)
         return token
 
     steps: list[Step] = []
@@ -224,7 +224,7 @@ def _place(token: Token, name: str) -> int:
     return int(digits)
 
 
-def _missing(kinds: tuple[str, ...], token: Token, name: str) -> str:
+def _missing(kinds: tuple[str, ...], token: Token) -> str:
     """Say what had to stand where something else does, or nothing."""
     if kinds == ("]",):
         wanted = "a ] is missing"

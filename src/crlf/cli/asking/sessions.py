@@ -61,14 +61,10 @@ def in_session(asked: Asked, arguments: Arguments, environment: Environment) -> 
 
     Without one it is given as it is. Raises Failure.
     """
-    name, read_only = arguments.last("session"), arguments.last("session-read-only")
-    if name is not None and read_only is not None:
-        raise Failure("--session and --session-read-only exclude each other")
-    named = name if read_only is None else read_only
-    if named is None:
+    session = named_session(asked.url, arguments, environment)
+    if session is None:
         yield asked
         return
-    session = open_session(named, asked.url, environment, read_only=read_only is not None)
     session.keeps_login = arguments.has("auth") or not arguments.has("netrc")
     try:
         yield session.apply(asked)
@@ -79,6 +75,16 @@ def in_session(asked: Asked, arguments: Arguments, environment: Environment) -> 
             fault.add_note(other.line)
         raise
     session.keep()
+
+
+def named_session(url: URL, arguments: Arguments, environment: Environment) -> CliSession | None:
+    """Read the session that a command line names, if it names one. Raises Failure."""
+    name, read_only = arguments.last("session"), arguments.last("session-read-only")
+    if name is not None and read_only is not None:
+        raise Failure("--session and --session-read-only exclude each other")
+    if name is not None:
+        return open_session(name, url, environment)
+    return None if read_only is None else open_session(read_only, url, environment, read_only=True)
 
 
 def open_session(

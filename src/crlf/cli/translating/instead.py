@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from crlf.cli.arguments import Arguments
 from crlf.cli.asking.offline import Way, dressed, outgoing, request_bytes, way_of
 from crlf.cli.asking.request import Asked, read_request
-from crlf.cli.asking.sessions import open_session
+from crlf.cli.asking.sessions import named_session
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exits import OK, Failure
@@ -53,7 +53,9 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
             raise Failure(f"nothing is received, so --{option} has nothing to say")
     asked = read_request(command, arguments, environment)
     try:
-        asked = _in_session(asked, arguments, environment)
+        session = named_session(asked.url, arguments, environment)
+        if session is not None:
+            asked = session.apply(asked)  # which changes nothing of it
         if tool is None:
             _write_bytes(asked, environment)
         else:
@@ -61,18 +63,6 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
     finally:
         asked.close()
     return OK
-
-
-def _in_session(asked: Asked, arguments: Arguments, environment: Environment) -> Asked:
-    """Return what is asked in the session that is named, of which nothing is changed."""
-    name, read_only = arguments.last("session"), arguments.last("session-read-only")
-    if name is not None and read_only is not None:
-        raise Failure("--session and --session-read-only exclude each other")
-    named = name if read_only is None else read_only
-    if named is None:
-        return asked
-    is_known = read_only is not None
-    return open_session(named, asked.url, environment, read_only=is_known).apply(asked)
 
 
 def _write_bytes(asked: Asked, environment: Environment) -> None:

@@ -18,8 +18,7 @@ from crlf.message.request import Request
 from crlf.message.response import Response
 from crlf.ports import InThread
 from crlf.rules.caching import parse_rules
-from crlf.rules.pages import NOSNIFF, error_response
-from crlf.rules.routes import METHODS
+from crlf.rules.pages import NOSNIFF, error_response, refuse_method
 from crlf.server.files.filecache import MEMORY
 from crlf.server.files.folder import Folder, Place
 from crlf.server.settings import DEFAULT_FOLDER, FolderSettings
@@ -95,7 +94,7 @@ class FolderSite:
             if response is not None:
                 return response
             if request.method not in ("GET", "HEAD"):
-                return _refuse(request)
+                return refuse_method(request, _ALLOWED)
             return await answer(request, None, in_thread)
 
         return send
@@ -142,13 +141,3 @@ def _error_pages(texts: Iterable[str]) -> dict[int, str]:
             raise ValueError(f"an error page is CODE=FILE, as in 404=404.html: {text!r}")
         pages[number] = name
     return pages
-
-
-def _refuse(request: Request) -> Response:
-    """Answer what does not read: OPTIONS with what there is, the rest with 405 or 501."""
-    if request.method == "OPTIONS":
-        return Response.quick(204, _ALLOWED, b"")
-    accept = request.headers.get("accept")
-    if request.method not in METHODS:
-        return error_response(501, accept=accept)
-    return error_response(405, accept=accept, headers=_ALLOWED)

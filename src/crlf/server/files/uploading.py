@@ -26,8 +26,7 @@ from crlf.message.response import Response
 from crlf.ports import InThread
 from crlf.rules.admission import Admission
 from crlf.rules.crosssite import is_from_elsewhere
-from crlf.rules.pages import NOSNIFF, error_response
-from crlf.rules.routes import METHODS
+from crlf.rules.pages import NOSNIFF, error_response, refuse_method
 from crlf.server.files.listingpage import Panel
 from crlf.server.files.opening import is_shortage
 from crlf.server.files.storing import FormFiles, PutFile, Refused, Store, exact_name, names_of
@@ -95,7 +94,8 @@ class Uploads:
             elif request.method in ("PUT", "POST"):
                 response = await self._take(turn, in_thread, now)
             else:
-                response = _other(request)
+                is_folder = request.path.endswith("/")
+                response = refuse_method(request, _OF_FOLDERS if is_folder else _OF_FILES)
             await turn.answer(response)
 
         return talk
@@ -267,17 +267,6 @@ def _sandboxed(response: Response) -> Response:
     if not kind.endswith(_ACTING) or "content-security-policy" in response.headers:
         return response
     return response.with_headers(response.headers.adding(*_SANDBOX))
-
-
-def _other(request: Request) -> Response:
-    """Answer what neither reads nor sends."""
-    allowed = _OF_FOLDERS if request.path.endswith("/") else _OF_FILES
-    if request.method == "OPTIONS":
-        return Response.quick(204, allowed, b"")
-    accept = request.headers.get("accept")
-    if request.method not in METHODS:
-        return error_response(501, accept=accept)
-    return error_response(405, accept=accept, headers=allowed)
 
 
 def _too_large(fault: TooLarge) -> str:
