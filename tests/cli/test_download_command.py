@@ -532,6 +532,25 @@ def test_bars_fit_the_terminal_and_obey_no_name(width: int) -> None:
     assert len([line for line in lines if line.strip(" ")]) == 4
 
 
+@pytest.mark.parametrize("width", [20, 30, 40, 56, 70, 80, 100, 200])
+@pytest.mark.parametrize("total", [1001 * MIB, None])
+def test_bars_cut_names_and_no_figures(width: int, total: int | None) -> None:
+    environment = Environment(
+        io.BytesIO(), io.BytesIO(), err := io.BytesIO(), stderr_is_terminal=True,
+        variables={"COLUMNS": str(width), "NO_COLOR": "1", "TERM": "xterm"},
+    )  # fmt: skip
+    painter = richbars.RichBars(environment, transfers(*["a-long-name" * 6] * 2, total=total))
+    painter._speed = lambda key, size: 99.9 * MIB  # type: ignore[method-assign]  # the widest
+    painter.paint()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err.getvalue().decode())
+    painter.close()
+    for line in shown.replace("\r", "").split("\n"):
+        assert line.count("…") <= 1, line
+        assert not line.rstrip(" ").endswith("…"), line
+    if width == 80:
+        assert "-:--" in shown if total is None else re.search("[0-9]:[0-9]{2}", shown)
+
+
 @pytest.mark.parametrize("has_rich", [True, False])
 def test_progress_is_drawn_on_a_terminal(
     crlf: CommandLine, peer: Peer, monkeypatch: pytest.MonkeyPatch, has_rich: bool

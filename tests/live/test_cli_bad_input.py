@@ -382,6 +382,9 @@ def test_a_signal_ends_it_where_it_waits(
         assert done.err.startswith("crlf: interrupted")
         if where in ("into a file", "a download"):
             assert "kept.part" in done.err
+        if where == "downloads":
+            assert all(f" bytes in file{n}.part" in done.err for n in (1, 2, 3))
+            assert done.err.count("the same command goes on from there") == 1
     if where == "a download":
         again = shell("crlf download $U/file -o kept")
         assert again.code == 0

@@ -32,6 +32,7 @@ from crlf.cli.transferring.saving import (
     doubt,
     failure_of,
     kept_of,
+    part_size,
 )
 from crlf.cli.transferring.transfers import Transfer
 from crlf.client.download import ATTEMPTS, DownloadOptions
@@ -213,14 +214,18 @@ class _Report:
 
     def unfinished(self) -> list[str]:
         """Say what an interruption leaves."""
-        notes = [
-            note
+        stopped = [
+            one
             for one in self._work.transfers
             if one.state == "running" or isinstance(one.fault, Stopped)
-            for note in kept_of(one)
         ]
-        more = len(notes) - _NAMED
-        return [*notes[:_NAMED], *([f"and {more} more"] if more > 0 else [])]
+        parts = [(one, size) for one in stopped if (size := part_size(one))]
+        if len(parts) < 2:
+            return [note for one, _ in parts for note in kept_of(one)]
+        named = [f"{count(size)} in {one.part}" for one, size in parts[:_NAMED]]
+        more = len(parts) - _NAMED
+        kept = f"{', '.join(named)}{f' and {more} more' if more > 0 else ''}"
+        return [f"there are {kept}", "the same command goes on from there"]
 
     def _remark(self, line: str) -> None:
         if not self._is_quiet:

@@ -26,7 +26,9 @@ from crlf.cli.transferring.transfers import (
 )
 
 _MOST = 8  # bars at a time; of the others only the total tells
-_NARROW, _NARROWER, _NARROWEST = 80, 56, 40  # columns below which figures are left out
+_NAME = 12  # columns that a name has at least, or figures are left out
+# Columns that figures take: 100%, 99.9 MiB/s, 9:59:59. Sizes take what the largest does.
+_SHARE, _SPEED, _TIME = 4, 10, 7
 
 
 class RichBars:
@@ -79,35 +81,52 @@ class RichBars:
         size, total = whole_of(self._transfers)
         over = sum([one.state in ("done", "failed") for one in self._transfers])
         label = f"{over} of {len(self._transfers)} files"
-        room = max(8, min(40, width // 3))
-        for number in range(_columns(width)):
-            table.add_column(no_wrap=True, justify="left" if number < 2 else "right")
+        room, figures = _room(width, [*(one.total for one in shown), total])
+        for number in range(2 + len(figures)):
+            table.add_column(
+                no_wrap=True,
+                justify="left" if number < 2 else "right",
+                min_width=0 if number < 2 else figures[number - 2],
+            )
         for one, name in zip(shown, names, strict=True):
             speed = self._speed(one, one.moved)
-            table.add_row(*_row(clipped(name, room), one.size, one.total, speed, width))
+            cells = _row(clipped(name, room), one.size, one.total, speed, width)
+            table.add_row(*cells[: 2 + len(figures)])
         moved = sum([one.moved for one in self._transfers])
         speed = self._speed(None, moved)
         if len(self._transfers) > 1:
-            table.add_row(*_row(clipped(label, room), size, total, speed, width))
+            cells = _row(clipped(label, room), size, total, speed, width)
+            table.add_row(*cells[: 2 + len(figures)])
         return table
 
     def _speed(self, key: Transfer | None, size: int) -> float | None:
         return self._speeds.setdefault(key, Speed()).look(size)
 
 
-def _columns(width: int) -> int:
-    return 3 if width < _NARROWEST else 4 if width < _NARROWER else 5 if width < _NARROW else 6
+def _room(width: int, totals: Sequence[int | None]) -> tuple[int, list[int]]:
+    """Share out a line: the columns of a name, and of each figure that there is room for."""
+    most = [9 if total is None else 2 * len(size_text(total)) + 1 for total in totals]
+    figures = [_SHARE, _SPEED, max(most), _TIME]
+    while True:
+        room = width - _bar_width(width) - sum(figures) - len(figures) - 1
+        if room >= _NAME or len(figures) == 1:
+            return max(1, min(40, room)), figures
+        figures.pop()
+
+
+def _bar_width(width: int) -> int:
+    return max(4, min(40, width // 4))
 
 
 def _row(
     name: str, size: int, total: int | None, speed: float | None, width: int
 ) -> list[Text | ProgressBar]:
-    """Make the cells of a row: name, bar, share, and as many figures as there is room for."""
+    """Make the cells of a row: name, bar, share, speed, sizes and the time left."""
     share = "" if total is None else f"{100 * size // max(1, total)}%"
     bar = ProgressBar(
         total=None if total is None else max(1, total),
         completed=size,
-        width=max(4, min(40, width // 4)),
+        width=_bar_width(width),
         pulse=total is None,
         complete_style="green",  # rich's own is red where there are sixteen colours
         finished_style="green",
@@ -119,8 +138,7 @@ def _row(
         sizes,
         time_text(left_of(size, total, speed)),
     ]
-    cells = [Text(text) for text in figures[: _columns(width) - 2]]
-    return [Text(name, style="cyan"), bar, *cells]
+    return [Text(name, style="cyan"), bar, *[Text(text) for text in figures]]
 
 
 class _Stream:

@@ -136,11 +136,17 @@ def status_line(response: Response | StreamedResponse) -> tuple[str, int]:
 
 def kept_of(transfer: Transfer) -> list[str]:
     """Say what is left of a file that is not whole; nothing when nothing is."""
-    size = 0
-    with suppress(OSError):
-        size = os.stat(transfer.part).st_size if transfer.part else 0
-    if not size or isinstance(transfer.fault, BlockingIOError):
+    size = part_size(transfer)
+    if not size:
         return []
     goes_on = os.path.exists(f"{transfer.part}.json")
     hint = ", and the same command goes on from there" if goes_on else ""
     return [f"{count(size)} of it are in {transfer.part}{hint}"]
+
+
+def part_size(transfer: Transfer) -> int:
+    """Return how many bytes a file has that is not whole; 0 where there is none, or another's."""
+    size = 0
+    with suppress(OSError):
+        size = os.stat(transfer.part).st_size if transfer.part else 0
+    return 0 if isinstance(transfer.fault, BlockingIOError) else size
