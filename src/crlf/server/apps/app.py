@@ -71,8 +71,8 @@ class App:
 
     def __init__(
         self,
-        *,
         secret: Secret | None = None,
+        *,
         session_cookie: str = "session",
         session_idle: int = IDLE,
         session_lifetime: int = LIFETIME,

@@ -8,6 +8,7 @@ one's sessions are those of both, unless it was asked for none and the inner one
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any, Final, Literal
 
 from crlf.net.sessionfile import SessionFile
@@ -30,6 +31,8 @@ def sessions_of(
     secure: bool | None,
 ) -> Sessions:
     """Make an application's sessions of what it was given. Raises ValueError, TypeError."""
+    if isinstance(secret, str) and secret in sys.modules:  # Flask(__name__) is what many write
+        raise TypeError(f"App takes no module: {secret!r} would be a secret that all know")
     if place is False:
         return NoSessions()
     if place == COOKIE or (place is None and secret is not None):
