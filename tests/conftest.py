@@ -91,6 +91,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             require_program(choices)
 
 
+def fail_for_want_of_a_package(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Make of importorskip's skip a failure in CI, which installs what the tests need.
+
+    But for uvloop, without which CI runs all of them once more.
+    """
+    if IN_CI and report.skipped and isinstance(report.longrepr, tuple):
+        missing = re.search(r"could not import '([^'.]+)", report.longrepr[2])
+        if missing is not None and missing[1] != "uvloop":
+            report.outcome = "failed"
+            report.longrepr = f"needs the package {missing[1]}, and CI must have it"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    fail_for_want_of_a_package(report)
+    return report
+
+
 # --- which tests are run, and what each guards ---------------------------------------------------
 
 guards = pytest.StashKey[list[dict[str, str]]]()
@@ -246,6 +265,7 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    fail_for_want_of_a_package(report)
     if report.failed:
         item.stash[failed] = True
     return report

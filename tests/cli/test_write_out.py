@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -142,7 +141,7 @@ def test_a_terminal_is_not_obeyed(terminal: Terminal, scripted: Callable[[bytes]
     assert terminal("get", url, "-q", "-w", "%header{a}").text == "\\x9b31m"
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.needs("curl")
 @pytest.mark.parametrize("path", ["/page", "/old", "/status/404", "/nothing", "/pieces"])
 def test_curl_says_the_same(path: str, crlf: CommandLine, site: str) -> None:
     ours = written(crlf, "get", f"{site}{path}")

@@ -15,7 +15,7 @@ import lawbook
 
 SETTINGS = "[pytest]\nfilterwarnings = error\nmarkers =\n  rfc\n  needs\n  live\n  long\n"
 SAMPLE = """
-import asyncio, socket, threading, time
+import asyncio, socket, sys, threading, time
 import pytest
 
 kept = []
@@ -58,6 +58,13 @@ def test_needs_a_program():
 @pytest.mark.needs("no-such-program|sh")
 def test_needs_either():
     pass
+
+def test_needs_a_package():
+    pytest.importorskip("no_such_package.inside")
+
+def test_needs_uvloop(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    pytest.importorskip("uvloop")
 
 @pytest.mark.long
 def test_takes_long():
@@ -118,7 +125,18 @@ def test_what_is_left_behind_is_an_error(tmp_path: Path) -> None:
 
 def test_a_missing_program_is_a_failure_in_ci(tmp_path: Path) -> None:
     output = run(tmp_path, SAMPLE, "-k", "needs", CI="true")
-    assert outcomes(output) == {("ERROR", "test_needs_a_program"), ("PASSED", "test_needs_either")}
+    assert outcomes(output) == {
+        ("ERROR", "test_needs_a_program"),
+        ("PASSED", "test_needs_either"),
+        ("FAILED", "test_needs_a_package"),
+    }
+    assert "needs the package no_such_package, and CI must have it" in output
+
+
+def test_a_file_without_its_package_is_a_failure_in_ci(tmp_path: Path) -> None:
+    text = 'import pytest\npytest.importorskip("no_such_package")\ndef test_x(): pass\n'
+    assert "1 skipped" in run(tmp_path, text)
+    assert "needs the package no_such_package" in run(tmp_path, text, CI="true")
 
 
 @pytest.mark.parametrize("mark", ["rfc(9112, 6.3)", 'rfc("9112", section="6.3")'])

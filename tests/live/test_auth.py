@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +83,7 @@ def process(port: int, *command: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def httpbin() -> Iterator[str]:
-    if find_spec("httpbin") is None or find_spec("werkzeug") is None:
-        pytest.skip("httpbin is not installed")
+    pytest.importorskip("httpbin")
     port = free_port()
     with process(port, sys.executable, "-c", HTTPBIN, str(port)) as url:
         yield url

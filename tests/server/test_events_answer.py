@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import shutil
 import socket
 import subprocess
 import threading
@@ -403,10 +402,9 @@ def test_what_cannot_be_told_is_refused_at_once(source: Any, times: Any, error: 
         events(source, **times)
 
 
-def test_curl_hears_events_as_they_come() -> None:
-    curl = shutil.which("curl")
-    if curl is None:
-        pytest.skip("needs curl")
+@pytest.mark.needs("curl")
+def test_curl_hears_events_as_they_come(program: Callable[[str], str]) -> None:
+    curl = program("curl")
     app, go_on = App(), threading.Event()
 
     @app.get("/")
