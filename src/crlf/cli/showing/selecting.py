@@ -14,7 +14,9 @@ the order of their names and names that are there twice.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from crlf.cli.exits import OTHER, Failure
@@ -26,6 +28,7 @@ from crlf.message.errors import TooLarge
 from crlf.patterns import pattern
 
 MOST = 64 * 1024 * 1024  # bytes of an answer in which something is selected; its values take more
+_KNOWN = 4096  # numbers that are kept once, however often they come
 _NAME = pattern(r'[^.\[\]" \t\r\n]+')
 _NUMBER = pattern(r"-?[0-9]{1,9}")
 _SLICE = pattern(r"(-?[0-9]{1,9})?:(-?[0-9]{1,9})?")
@@ -45,6 +48,18 @@ class Number(str):
     """A number of JSON, as it was written."""
 
     __slots__ = ()
+
+
+class _Numbers(dict[str, Number]):
+    """Numbers by how they are written: the same few come again and again, and are one object."""
+
+    __slots__ = ()
+
+    def __missing__(self, text: str) -> Number:
+        number = Number(text)
+        if len(self) < _KNOWN:
+            self[text] = number
+        return number
 
 
 class Pairs(list[tuple[str, object]]):
@@ -124,8 +139,9 @@ def parse_values(content: bytes) -> object:
     """Read JSON so that nothing of it is lost. Raises Failure."""
     from json import JSONDecoder, detect_encoding
 
+    number = _Numbers().__getitem__
     decoder = JSONDecoder(
-        parse_int=Number, parse_float=Number, parse_constant=_refuse, object_pairs_hook=Pairs
+        parse_int=number, parse_float=number, parse_constant=_refuse, object_pairs_hook=Pairs
     )
     try:
         return decoder.decode(content.decode(detect_encoding(content), "surrogatepass"))
@@ -233,6 +249,18 @@ def as_shown(value: object, style: Style, *, indents: bool) -> str:
     return shape.feed(harmless(as_json(value))) + shape.finish()
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage: a document makes none, and looking takes longer than reading it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _line(value: object) -> bytes:
     return as_line(value).encode("utf-8", "replace") + b"\n"
 
@@ -263,10 +291,11 @@ class SelectOutput:
 
     def finish(self) -> None:
         """Write what was found. Raises Failure when that is nothing."""
-        has_found = False
-        for value in select(parse_values(self._content.take_whole()), self._steps):
-            self._sink.write(self._line_of(value))
-            has_found = True
+        with _uncollected():
+            has_found = False
+            for value in select(parse_values(self._content.take_whole()), self._steps):
+                self._sink.write(self._line_of(value))
+                has_found = True
         if not has_found:
             raise Failure(f"the answer has nothing at {self._path}", OTHER)
         self._sink.finish()
