@@ -273,6 +273,31 @@ def test_a_span_says_what_it_means_here(data: bytes, text: bytes, meaning: str, 
     assert (span.meaning, span.rule) == (meaning, rule)
 
 
+@pytest.mark.rfc("9111", "5.2")
+@pytest.mark.parametrize(
+    ("field", "asked", "answered"),
+    [
+        ("Cache-Control: max-age=5", "at most 5 seconds old", "fresh for 5 seconds"),
+        ("Cache-Control: no-cache", "takes no copy that was not asked about", "may be kept, and"),
+        ("Cache-Control: max-stale", "however long, will do", "no directive of a response"),
+        ("Cache-Control: public", "no directive of a request", "by any cache"),
+        ('Cache-Control: no-cache="a"', "takes no copy", "a may not be used again without"),
+        ('Cache-Control: private="a"', "no directive of a request", "a may be kept by the reader"),
+        ("Upgrade: h2c", "offers h2c", "speaks h2c"),
+        ("Accept-Encoding: gzip;q=0, br", "likes br, and not gzip", "likes br, and not gzip"),
+    ],
+)
+def test_a_field_means_what_it_does_in_its_direction(field: str, asked: str, answered: str) -> None:
+    request = f"GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n".encode()
+    response = f"HTTP/1.1 204 No\r\n{field}\r\n\r\n".encode()
+    for explained, words in (
+        (explain_request(request), asked),
+        (explain_response(response), answered),
+    ):
+        values = [span.meaning for span in explained.spans if span.element == "field value"]
+        assert words in values[-1]
+
+
 @pytest.mark.parametrize(
     ("field", "details"),
     [

@@ -113,7 +113,7 @@ RESPONSES = [
     Row(b"HTTP/1.1 <<20>> OK\r\n\r\n", "RFC 9112 4", "gives up", "three digits"),
     Row(b"HTTP/1.1 <<2000>> OK\r\n\r\n", "RFC 9112 4", "gives up", "three digits"),
     Row(b"<<http/1.1>> 200 OK\r\n\r\n", "RFC 9112 2.3", "gives up", "capitals"),
-    Row(b"<<SSH-2.0-OpenSSH>>\r\n\r\n", "RFC 9112 2.3", "gives up", "HTTP/1.1"),
+    Row(b"<<SSH-2.0-OpenSSH>>\r\n\r\n", "RFC 9112 2.3", "gives up", "SSH begins"),
     Row(FINE + b"X: a<<\n>>Content-Length: 0\r\n\r\n", "RFC 9112 2.2", "gives up", "CR LF"),
     Row(FINE + b"Content-Length<< >>: 5\r\n\r\n", "RFC 9112 5.1", "gives up", "before the colon"),
     Row(FINE + b"Content-Length: 5<<, 6>>\r\n\r\n", "RFC 9112 6.3 (5)", "gives up", "digits"),
@@ -160,6 +160,51 @@ def test_a_broken_request_is_explained(row: Row) -> None:
 @pytest.mark.parametrize("row", RESPONSES, ids=lambda row: ascii(row.marked[-40:]))
 def test_a_broken_response_is_explained(row: Row) -> None:
     check(row, explain_response(bytes_of(row), is_ended=True))
+
+
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        (b"\x16\x03\x01\0\xc8\x01\0\0\xc4", "TLS"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", "by HTTP/1.1"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 5 80\r\n" + OK + b"\r\n", "--proxy-protocol"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12) + OK + b"\r\n", "--proxy-protocol"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "this is how SSH begins"),
+        (b"EHLO me\r\n", "SMTP"),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\xff\r\n\r\n", "gzip"),
+        ((OK + b"\r\n").decode().encode("utf-16"), "UTF-16"),
+        ((OK + b"\r\n").decode().encode("utf-16-be"), "UTF-16"),
+        ((OK + b"\r\n").decode().encode("utf-16-le"), "UTF-16"),
+        (b"\xef\xbb\xbf" + OK + b"\r\n", "byte order mark"),
+        (FINE + b"\r\n", "this is a response"),
+    ],
+    ids=lambda data: ascii(data[:12]),
+)
+def test_what_is_no_request_at_all_is_called_by_its_name(data: bytes, advice: str) -> None:
+    fault = explain_request(data).fault
+    assert fault is not None
+    assert advice in fault.advice
+
+
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        (b"\x15\x03\x03\0\x02\x02\x16", "TLS refuses"),
+        (b"\0\0\x12\4\0\0\0\0\0\0\x03\0\0\0\x80", "HTTP/2 begins"),
+        (b"220 mail.example ESMTP\r\n", "SMTP"),
+    ],
+    ids=lambda data: ascii(data[:12]),
+)
+def test_what_is_no_response_at_all_is_called_by_its_name(data: bytes, advice: str) -> None:
+    fault = explain_response(data, is_ended=True).fault
+    assert fault is not None
+    assert advice in fault.advice
+
+
+def test_a_control_character_inside_of_a_head_is_no_handshake() -> None:
+    fault = explain_request(OK + b"X: \x16\x03\r\n\r\n").fault
+    assert fault is not None
+    assert "TLS" not in fault.advice
 
 
 def test_a_fault_in_a_later_message_is_counted_from_the_beginning() -> None:

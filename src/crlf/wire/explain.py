@@ -17,9 +17,8 @@ from collections.abc import Iterable
 
 from crlf.message.headers import Headers
 from crlf.wire.explaining.elements import DETAILS, ELEMENTS
-from crlf.wire.explaining.heads import Kind
 from crlf.wire.explaining.readers import RequestReader, ResponseReader, read_turns
-from crlf.wire.explaining.spans import Explained, Fault, Framing, How, Message, Span
+from crlf.wire.explaining.spans import Explained, Fault, Framing, How, Kind, Message, Span
 from crlf.wire.limits import CLIENT_LIMITS, SERVER_LIMITS, Limits
 from crlf.wire.parts import RequestHead
 

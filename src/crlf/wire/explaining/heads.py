@@ -11,7 +11,7 @@ from typing import Literal
 
 from crlf.message.fieldlore import lore_of
 from crlf.patterns import pattern
-from crlf.wire.explaining.spans import Span, span_of
+from crlf.wire.explaining.spans import Kind, Span, span_of
 from crlf.wire.explaining.values import value_span
 from crlf.wire.explaining.words import (
     authority_meaning,
@@ -26,7 +26,6 @@ from crlf.wire.explaining.words import (
 )
 from crlf.wire.h1.head import NOT_CONTROL
 
-Kind = Literal["request", "response"]
 Section = Literal["head", "trailers"]
 
 _CONTROLS = pattern(rb"[\x00-\x08\x0a-\x1f\x7f]+")
@@ -38,9 +37,10 @@ _LINE_RULE = "RFC 9112 2.2"
 class Tiles:
     """Spans of one input as they are made, one behind the other."""
 
-    __slots__ = ("at", "data", "spans")
+    __slots__ = ("at", "data", "kind", "spans")
 
-    def __init__(self, data: bytes, at: int) -> None:
+    def __init__(self, data: bytes, at: int, kind: Kind = "response") -> None:
+        self.kind: Kind = kind
         self.data = data
         self.at = at
         self.spans: list[Span] = []
@@ -94,7 +94,7 @@ def line_of(data: bytes, at: int, stop: int) -> tuple[int, int]:
 
 def tile_head(data: bytes, start: int, stop: int, kind: Kind) -> list[Span]:
     """Tile a head from its start line to its empty line, or to stop when it has none."""
-    tiles = Tiles(data, start)
+    tiles = Tiles(data, start, kind)
     text_end, end = line_of(data, start, stop)
     if text_end == start < end and kind == "response":
         tiles.take(end, "broken", "an empty line where a status line belongs", "RFC 9112 4")
@@ -157,7 +157,10 @@ def _tile_field(tiles: Tiles, text_end: int, section: Section, *, is_folded: boo
         tiles.take_text(value_end, element, rule=rule)
     elif value:
         text_value = value.decode("latin-1")
-        tiles.put(value_span(tiles.at, element, name, text_value, rule, is_folded=is_folded))
+        span = value_span(
+            tiles.at, element, name, text_value, rule, kind=tiles.kind, is_folded=is_folded
+        )
+        tiles.put(span)
     tiles.take(text_end, "whitespace")
 
 

@@ -6,21 +6,18 @@ to write; no advice repairs what could have been meant in two ways without sayin
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from crlf.message.errors import ProtocolError, TooLarge
 from crlf.message.status import reason_of
 from crlf.patterns import pattern
-
-Kind = Literal["request", "response"]
+from crlf.wire.explaining.spans import Kind
 
 # What the engine's reason begins with (after "^") or has in it | what to do then.
 _TABLE: Final = """
 bare LF in a head | end each line with CR LF (\\r\\n); here is LF alone
 bare CR in a head | take the CR out, or put an LF behind it if the line is to end here
 NUL in a head | take the NUL byte out; a value of bytes is sent encoded, as in base64
-control character 0x16 in a head | speak plain HTTP here, or TLS to the port that has TLS: this \
-is the beginning of a TLS handshake
 control character in a chunk | write the chunk's size in hexadecimal and CR LF behind it, \
 nothing else
 ^control character | take the control character out; only a tab may stand in a value
@@ -104,7 +101,43 @@ Upgrade, and say both in it
 ^chunk extensions over | write chunks without extensions
 ^trailer | send fewer or shorter trailers
 """
+# What input begins with that is no HTTP/1.1 at all, and what to do then. These bytes are known by
+# what their own specifications begin with; an engine sees only the first byte that cannot be.
+_STRANGERS: Final[dict[bytes, str]] = {
+    b"\x16\x03": "speak plain HTTP here, or TLS to the port that has TLS: this is the beginning of "
+    "a TLS handshake",
+    b"\x15\x03": "speak TLS here, as by https: this is how TLS refuses what it cannot read",
+    b"PRI * HTTP/2": "ask by HTTP/1.1: this is how HTTP/2 begins where nobody has agreed on it",
+    b"PROXY ": "have the server expect this line (crlf serve --proxy-protocol), or the proxy not "
+    "send it: it says for whom a proxy connects",
+    b"\r\n\r\n\0\r\nQUIT\n": "have the server expect this (crlf serve --proxy-protocol), or the "
+    "proxy not send it: it is version 2 of the PROXY protocol",
+    b"SSH-": "use the port that has HTTP, and for SSH its own: this is how SSH begins",
+    b"EHLO ": "speak HTTP here: this is how mail is handed over (SMTP)",
+    b"HELO ": "speak HTTP here: this is how mail is handed over (SMTP)",
+    b"220 ": "ask a web server: this is how servers of mail and files greet (SMTP, FTP)",
+    b"\x1f\x8b": "send a head, and what is compressed behind it: this begins with gzip",
+    b"\xff\xfe": "write it as ASCII or UTF-8: this is text in UTF-16",
+    b"\xfe\xff": "write it as ASCII or UTF-8: this is text in UTF-16",
+    b"\xef\xbb\xbf": "take the first three bytes out: they are the byte order mark of UTF-8, which "
+    "editors put before a text",
+    b"HTTP/": "send a request here: this is a response",
+}
+_SETTINGS = pattern(rb"\x00\x00[\x00-\xff]\x04\x00{5}")  # RFC 9113 3.4: the first frame of a server
+_UTF_16 = pattern(rb"(?:\x00[!-~]|[!-~]\x00){3}")
 _NAME = pattern(r"(?:more than one )?([A-Za-z0-9\-]+)(?: field| in a trailer)")
+
+
+def advice_on_beginning(data: bytes, kind: Kind) -> str:
+    """Say what to do about input that is another protocol's, or no text; "" where it is not."""
+    for beginning, advice in _STRANGERS.items():
+        if data.startswith(beginning) and not (kind == "response" and beginning == b"HTTP/"):
+            return advice
+    if _SETTINGS.match(data) is not None:
+        return "ask a server that speaks HTTP/1.1 here: this is how HTTP/2 begins"
+    if _UTF_16.match(data) is not None:
+        return "write it as ASCII or UTF-8: this is text in UTF-16"
+    return ""
 
 
 def advice_for(reason: str, kind: Kind) -> str:

@@ -14,13 +14,14 @@ from crlf.patterns import pattern
 from crlf.wire.explaining.bodies import bytes_of, tile_chunks, tile_content, tile_unread
 from crlf.wire.explaining.engines import WatchedClient, WatchedServer
 from crlf.wire.explaining.framings import framing_of
-from crlf.wire.explaining.heads import Kind, tile_head
+from crlf.wire.explaining.heads import tile_head
 from crlf.wire.explaining.locating import Place, place_of
-from crlf.wire.explaining.mending import advice_for, answer_for
+from crlf.wire.explaining.mending import advice_for, advice_on_beginning, answer_for
 from crlf.wire.explaining.spans import (
     Explained,
     Fault,
     Framing,
+    Kind,
     Message,
     Span,
     overlaid,
@@ -173,7 +174,7 @@ class Reader:
             fault.status_code,
             self.data.count(b"\n", 0, place.start) + 1,
             place.start - self.data.rfind(b"\n", 0, place.start),
-            advice_for(reason, self.kind),
+            self._advice_for(reason),
             answer_for(fault, self.kind),
             place.end,
         )
@@ -181,6 +182,11 @@ class Reader:
             kept = tuple(span for span in spans if span.start < message.end)
             self.messages.append(message._replace(spans=kept))
         self.spans += spans
+
+    def _advice_for(self, reason: str) -> str:
+        """Say what mends it; of a first message that is none, what it is in truth."""
+        advice = "" if self.messages else advice_on_beginning(self.data, self.kind)
+        return advice or advice_for(reason, self.kind)
 
 
 class RequestReader(Reader):

@@ -14,6 +14,7 @@ from crlf.message.headers import EMPTY, Headers
 from crlf.wire.explaining.elements import DETAILS, ELEMENTS
 from crlf.wire.parts import Head
 
+Kind = Literal["request", "response"]
 How = Literal["none", "length", "chunked", "close", "tunnel", "unknown"]
 
 
@@ -52,7 +53,7 @@ class Message(NamedTuple):
     of it is there. content_length: bytes of content that are there, the chunks' lines not counted.
     """
 
-    kind: Literal["request", "response"]
+    kind: Kind
     start: int
     end: int
     head: Head | None

@@ -75,8 +75,9 @@ def with_parameters(piece: Piece, element: str, say: Callable[[str], str]) -> It
             continue
         name, value, _ = pair_of(part)
         if name == "q" and value:
-            liked = "not at all: is refused" if not value.strip("0.") else f"liked {shown(value)}"
-            yield detail_of(part.start, part.end, "weight", f"{liked}, of at most 1")
+            liked = f"liked {shown(value)}, of at most 1"
+            liked = liked if value.strip("0.") else "not liked at all: refused"
+            yield detail_of(part.start, part.end, "weight", liked)
         else:
             meaning = f"{shown(name)} is {shown(value)}"
             yield detail_of(part.start, part.end, "parameter", meaning)

@@ -20,7 +20,7 @@ from crlf.message.fields.transportsecurity import parse_transport_security
 from crlf.message.grammar import parse_digits
 from crlf.wire.explaining.cookiewords import Said, cookies, set_cookie
 from crlf.wire.explaining.directives import directive_meaning
-from crlf.wire.explaining.spans import Span, detail_of, span_of
+from crlf.wire.explaining.spans import Kind, Span, detail_of, span_of
 from crlf.wire.explaining.valueparts import (
     Piece,
     counted,
@@ -37,10 +37,21 @@ _UNREADABLE: Final = "cannot be read, and counts as not there"
 
 
 def value_span(
-    start: int, element: str, name: str, value: str, rule: str, *, is_folded: bool = False
+    start: int,
+    element: str,
+    name: str,
+    value: str,
+    rule: str,
+    *,
+    kind: Kind,
+    is_folded: bool = False,
 ) -> Span:
-    """Make the span of a field's value: what it says, and its parts unless it is folded."""
-    say = _BY_NAME.get(name.lower())
+    """Make the span of a field's value: what it says, and its parts unless it is folded.
+
+    kind: of the message; some fields say one thing in a request and another in a response.
+    """
+    lowered = name.lower()
+    say = _BY_KIND[kind].get(lowered) or _BY_NAME.get(lowered)
     meaning, details = ("", ()) if say is None else say(start, value)
     kept = () if is_folded else tuple(each for each in details if each.end > each.start)
     return span_of(start, start + len(value), element, meaning, rule, kept)
@@ -74,7 +85,7 @@ def _codings(start: int, value: str) -> Said:
 
 
 _OPTIONS: Final = {
-    "close": "the connection ends after this message and its answer",
+    "close": "the connection ends after this exchange",
     "keep-alive": "the connection may be used again",
     "upgrade": "the Upgrade field is for this connection",
     "te": "the TE field is for this connection",
@@ -103,20 +114,31 @@ def _accepted(element: str) -> Callable[[int, str], Said]:
     def say(start: int, value: str) -> Said:
         pieces = pieces_of(start, value)
         details = [each for piece in pieces for each in with_parameters(piece, element, shown)]
-        names = [pieces_of(0, piece.text, ";")[0].text for piece in pieces if piece.text[0] != ";"]
-        return f"likes {joined(names)}", tuple(details)
+        liked: list[str] = []
+        refused: list[str] = []
+        for piece in pieces:
+            first, *rest = pieces_of(0, piece.text, ";") or [piece]
+            if piece.text[0] == ";":
+                continue
+            weights = [said for key, said, _ in map(pair_of, rest) if key == "q" and said]
+            (refused if any(not said.strip("0.") for said in weights) else liked).append(first.text)
+        meaning = f"likes {joined(liked)}"
+        return meaning + (f", and not {joined(refused)}" if refused else ""), tuple(details)
 
     return say
 
 
-def _directives(start: int, value: str) -> Said:
-    pieces = pieces_of(start, value)
-    meanings = [directive_meaning(*pair_of(piece)[:2]) for piece in pieces]
-    details = [
-        detail_of(piece.start, piece.end, "directive", meaning)
-        for piece, meaning in zip(pieces, meanings, strict=True)
-    ]
-    return "; ".join(meanings[:4]) or "says nothing", tuple(details)
+def _directives(kind: Kind) -> Callable[[int, str], Said]:
+    def say(start: int, value: str) -> Said:
+        pieces = pieces_of(start, value)
+        meanings = [directive_meaning(*pair_of(piece)[:2], kind) for piece in pieces]
+        details = [
+            detail_of(piece.start, piece.end, "directive", meaning)
+            for piece, meaning in zip(pieces, meanings, strict=True)
+        ]
+        return "; ".join(meanings[:4]) or "says nothing", tuple(details)
+
+    return say
 
 
 def _range(start: int, value: str) -> Said:
@@ -318,7 +340,6 @@ _BY_NAME: Final[dict[str, Callable[[int, str], Said]]] = {
     "age": _seconds("has lain in caches for {}"),
     "allow": _members("has"),
     "authorization": _credentials,
-    "cache-control": _directives,
     "connection": _connection,
     "content-disposition": _disposition,
     "content-encoding": _codings,
@@ -351,11 +372,14 @@ _BY_NAME: Final[dict[str, Callable[[int, str], Said]]] = {
     "te": _accepted("coding"),
     "trailer": _members("behind the content come"),
     "transfer-encoding": _codings,
-    "upgrade": _members("offers"),
     "user-agent": _products,
     "vary": _vary,
     "via": _members("passed"),
     "www-authenticate": _challenges,
     "x-content-type-options": _nosniff,
     "x-forwarded-for": _members("asked for"),
+}
+_BY_KIND: Final[dict[Kind, dict[str, Callable[[int, str], Said]]]] = {
+    "request": {"cache-control": _directives("request"), "upgrade": _members("offers")},
+    "response": {"cache-control": _directives("response"), "upgrade": _members("speaks")},
 }
