@@ -29,6 +29,20 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def until_up(port: int, started: subprocess.Popen[bytes], said: Path | None = None) -> None:
+    """Wait until a server that was started answers. said: a file that is shown when it does not."""
+    give_up = time.monotonic() + START
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            why = said.read_text() if said is not None and said.exists() else ""
+            assert started.poll() is None, f"{started.args} has stopped. {why}"
+            assert time.monotonic() < give_up, f"{started.args} does not answer. {why}"
+            time.sleep(0.02)
+
+
 @contextmanager
 def process(port: int, *command: str, said: Path | None = None) -> Iterator[int]:
     """Run a server until the block ends, by its pid; give its pid once it answers.
@@ -37,17 +51,8 @@ def process(port: int, *command: str, said: Path | None = None) -> Iterator[int]
     """
     quiet = subprocess.DEVNULL
     started = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
-    give_up = time.monotonic() + START
     try:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                why = said.read_text() if said is not None and said.exists() else ""
-                assert started.poll() is None, f"{command[0]} has stopped. {why}"
-                assert time.monotonic() < give_up, f"{command[0]} does not answer. {why}"
-                time.sleep(0.02)
+        until_up(port, started, said)
         yield started.pid
     finally:
         started.send_signal(signal.SIGTERM)

@@ -5,17 +5,13 @@ colours: nginx for Basic, httpbin for Basic, Bearer and Digest, a server of our 
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.live.peers import free_port, process
 
 from crlf.client.aio import AsyncClient
 from crlf.client.blocking import Client
@@ -56,37 +52,12 @@ http {{
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-@contextmanager
-def process(port: int, *command: str) -> Iterator[str]:
-    """Run a server until the block ends; give its URL."""
-    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    give_up = time.monotonic() + 20
-    try:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert started.poll() is None, "the server has stopped"
-                assert time.monotonic() < give_up, "the server does not answer"
-                time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        started.send_signal(signal.SIGTERM)
-        started.wait(10)
-
-
 @pytest.fixture(scope="module")
 def httpbin() -> Iterator[str]:
     pytest.importorskip("httpbin")
     port = free_port()
-    with process(port, sys.executable, "-c", HTTPBIN, str(port)) as url:
-        yield url
+    with process(port, sys.executable, "-c", HTTPBIN, str(port)):
+        yield f"http://127.0.0.1:{port}"
 
 
 Fetch = Callable[..., list[Response]]
@@ -195,7 +166,8 @@ def test_nginx_and_a_redirect_away_from_it(
     (tmp_path / "passwords").write_text("anna:{PLAIN}ge heim\n", encoding="utf-8")
     port, config = free_port(), tmp_path / "nginx.conf"
     config.write_text(NGINX.format(folder=tmp_path, port=port, away=f"{away}/away"))
-    with process(port, program("nginx"), "-p", str(tmp_path), "-c", str(config)) as url:
+    url = f"http://127.0.0.1:{port}"
+    with process(port, program("nginx"), "-p", str(tmp_path), "-c", str(config)):
         for auth in (("anna", "ge heim"), Basic("anna", "ge heim")):
             page, gone, wrong = fetch(
                 (f"{url}/page", {"auth": auth}),

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.live.peers import free_port, until_up
 
 from crlf import AsyncClient, Client
 from crlf.client.download import save
@@ -49,23 +50,6 @@ http {{
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    give_up = time.monotonic() + 15
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            assert process.poll() is None, "the server has stopped"
-            assert time.monotonic() < give_up, "the server does not answer"
-            time.sleep(0.02)
-
-
 class Nginx:
     """An nginx that can be killed and started again on its port."""
 
@@ -81,7 +65,7 @@ class Nginx:
     def start(self) -> None:
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(self.command, stdout=quiet, stderr=quiet)
-        wait_for(self.port, self.process)
+        until_up(self.port, self.process)
 
     def kill(self) -> None:
         self.process.kill()
@@ -241,7 +225,7 @@ def test_a_server_without_ranges_and_tags(
     quiet = subprocess.DEVNULL
     server = subprocess.Popen(run, stdout=quiet, stderr=quiet)
     try:
-        wait_for(port, server)
+        until_up(port, server)
         url = f"http://127.0.0.1:{port}/file.bin"
         with pytest.raises(InterruptedError):
             saving(url, tmp_path / "f", progress=interrupt)

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.live.peers import free_port
 
 from crlf.flow.serve import Service
 from crlf.message.headers import Headers
@@ -45,12 +46,6 @@ async def home(request):
     return text("Hello, world!")
 """
 MOST = 2.5  # microseconds that a line may cost; it took 1.1 on an idle machine
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def serve(folder: Path, *options: str) -> tuple[subprocess.Popen[bytes], int]:

@@ -8,20 +8,18 @@ and that behind a tunnel there is nothing but TLS.
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import ssl
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from tests.live.peers import free_port, process
 
 from crlf.client.aio import AsyncClient
 from crlf.client.blocking import Client
@@ -33,39 +31,6 @@ BASIC = b"Basic bWU6czNjcmV0"
 
 
 # --- the other ends ------------------------------------------------------------------------------
-
-
-def wait_for(port: int, started: subprocess.Popen[bytes]) -> None:
-    give_up = time.monotonic() + 15
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            assert started.poll() is None, "the proxy has stopped"
-            assert time.monotonic() < give_up, "the proxy does not answer"
-            time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-@contextmanager
-def process(port: int, *command: str) -> Iterator[None]:
-    """Run a proxy until the block ends."""
-    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port, started)
-        yield
-    finally:
-        started.send_signal(signal.SIGTERM)
-        try:
-            started.wait(5)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait(5)
 
 
 class Door:

@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import NamedTuple
 
 import pytest
 import trustme
+from tests.live.peers import free_port, process
 
 from crlf.client.aio import AsyncClient
 from crlf.client.blocking import Client
@@ -51,35 +50,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, size in SIZES.items():
         (made / f"{name}.bin").write_bytes(chance.randbytes(size))
     return made
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    give_up = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            assert process.poll() is None, "the server has stopped"
-            assert time.monotonic() < give_up, "the server does not answer"
-            time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-@contextmanager
-def process(port: int, *command: str) -> Iterator[None]:
-    """Run a server until the block ends."""
-    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port, started)
-        yield
-    finally:
-        started.send_signal(signal.SIGTERM)
-        started.wait(10)
 
 
 @contextmanager
