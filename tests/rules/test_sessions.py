@@ -11,6 +11,7 @@ from crlf.message.fields.cookies import ParsedCookie, parse_set_cookie
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
+from crlf.rules.nearness import is_loopback
 from crlf.rules.sessions import (
     DAY,
     HOST_PREFIX,
@@ -19,7 +20,6 @@ from crlf.rules.sessions import (
     Session,
     Sessions,
     SignedSessions,
-    is_loopback,
     private_headers,
     signed_sessions,
 )

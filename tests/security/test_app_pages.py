@@ -13,7 +13,7 @@ import pytest
 from crlf import App, Client, Refused, file, redirect, running, template
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
-from crlf.server.apps.errorpages import is_from_here
+from crlf.rules.nearness import is_from_here
 
 SECRET = "a secret of sixteen bytes"
 HOME = "http://localhost"

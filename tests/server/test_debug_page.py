@@ -17,8 +17,8 @@ from crlf import App, Client, Refused, running
 from crlf.message.headers import Headers
 from crlf.message.request import Received, Request
 from crlf.message.response import Response
+from crlf.rules.nearness import is_from_here
 from crlf.server.apps.debugpage import MAX_ERRORS, MAX_FRAMES, MAX_PAGE, debug_response
-from crlf.server.apps.errorpages import is_from_here
 from crlf.server.apps.shownvalues import MAX_VALUE, scrubbed, shown, without_literals
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

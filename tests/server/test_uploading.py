@@ -579,6 +579,33 @@ def test_without_a_secret_only_this_machine_may(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "field"),
+    [
+        ("1.0", ""), ("1.1", "X-Forwarded-For: 192.0.2.1"), ("1.1", "Via: 1.1 proxy"),
+        ("1.1", "Forwarded: for=192.0.2.1"), ("1.1", "X-Real-IP: 192.0.2.1"),
+        ("1.1", "X-Forwarded-Host: example.org"), ("1.1", "X-Forwarded-Proto: https"),
+    ],
+)  # fmt: skip
+def test_who_comes_by_a_proxy_of_this_machine_is_not_this_machine(
+    root: Path, version: str, field: str
+) -> None:
+    """nginx as it comes asks from here, for 127.0.0.1 and by HTTP/1.0, for the whole world."""
+    with served(root) as client:
+        lines = [
+            "Host: 127.0.0.1",
+            "Content-Length: 1",
+            "Connection: close",
+            *filter(None, [field]),
+        ]
+        head = "\r\n".join([f"PUT /a HTTP/{version}", *lines, "", "x"])
+        with socket.create_connection(("127.0.0.1", ports[client]), 5) as stream:
+            stream.sendall(head.encode())
+            answer = stream.makefile("rb").read()
+        assert answer[8:13] == b" 403 "
+    assert within(root) == []
+
+
+@pytest.mark.parametrize(
     ("fields", "may"),
     [
         ({}, True), ({"sec-fetch-site": "same-origin"}, True), ({"sec-fetch-site": "none"}, True),

@@ -1,26 +1,21 @@
 """Who may change something: whoever knows a secret, or this machine itself.
 
 Whose page has sent it is asked before (crosssite.py). Secrets are compared in a time that tells
-nothing of them. Its law: without a secret only this machine may, and only when it is asked for
-by its own name, since a name of somebody else's may lead here as well.
+nothing of them. Its law: without a secret only this machine may (nearness.py), and who is not
+known to sit at it may not.
 """
 
 from __future__ import annotations
 
 import hmac
 from binascii import Error, a2b_base64
-from typing import Final
 
-from crlf.message.errors import BadUrl
 from crlf.message.fields.challenges import build_challenge
 from crlf.message.grammar import BLANK
 from crlf.message.headers import Headers
 from crlf.message.request import Request
-from crlf.patterns import pattern
 from crlf.rules.credentials import basic, bearer
-
-_LOOPBACK: Final = pattern(r"127(?:\.[0-9]{1,3}){3}")
-_LOOPBACKS: Final = ("::1", "[::1]", "::ffff:127.0.0.1", "localhost")
+from crlf.rules.nearness import is_from_here
 
 
 class Admission:
@@ -61,7 +56,7 @@ class Admission:
     def admits(self, request: Request) -> bool:
         """Tell whether a request brings what it takes, or need not."""
         if not self.needs_secret:
-            return is_at_home(request)
+            return request.peer is not None and is_from_here(request)
         given = request.headers.get_all("authorization")
         if len(given) != 1:
             return False
@@ -82,19 +77,3 @@ class Admission:
 
 def _is_same(given: bytes, secret: bytes | None) -> bool:
     return secret is not None and hmac.compare_digest(given, secret)
-
-
-def is_at_home(request: Request) -> bool:
-    """Tell whether this machine asks itself, by an address or name that is always its own."""
-    peer = request.peer
-    if peer is None or not _is_loopback(peer[0]):
-        return False
-    try:
-        host = request.url.host.lower()
-    except BadUrl:
-        return False
-    return _is_loopback(host) or host.endswith(".localhost")
-
-
-def _is_loopback(host: str) -> bool:
-    return host in _LOOPBACKS or _LOOPBACK.fullmatch(host) is not None

@@ -24,7 +24,7 @@ from crlf.message.request import NOT_RECEIVED, Request
 from crlf.message.response import Response
 from crlf.message.session import Session
 from crlf.message.url import URL
-from crlf.patterns import pattern
+from crlf.rules.nearness import is_loopback
 from crlf.values import frozen
 from crlf.wire.signing import MIN_KEY, sign, unsign
 
@@ -32,9 +32,6 @@ DAY: Final = 24 * 60 * 60
 IDLE: Final = 14 * DAY  # seconds; Django and Starlette 14 days, Flask until the browser closes
 LIFETIME: Final = 90 * DAY  # seconds, however often it is used; browsers keep a cookie 400 days
 HOST_PREFIX: Final = "__Host-"  # browsers take it only with Secure, Path=/ and no Domain
-
-# Of a URL's host, which has been checked: four numbers are an IPv4 address there.
-_LOOPBACK = pattern(r"127(?:\.[0-9]{1,3}){3}|(?:[a-z0-9_-]+\.)*+localhost|::1")
 
 _TARGETED: Final = ("surrogate-control", "x-accel-expires")  # of Fastly and the like; of nginx
 
@@ -373,11 +370,6 @@ def _private_control(value: str) -> str:
         if name not in ("public", "private", "s-maxage")
     ]
     return ", ".join(["private", *kept])
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a URL's host is this machine: localhost, 127.x.x.x or ::1 (RFC 6761 6.3)."""
-    return _LOOPBACK.fullmatch(host.removesuffix(".")) is not None
 
 
 def _purpose(name: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from crlf.message.errors import (
     BadParameter,
-    BadUrl,
     Malformed,
     RemoteError,
     StoreUnavailable,
@@ -19,16 +18,12 @@ from crlf.message.errors import (
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
+from crlf.rules.nearness import is_from_here
 from crlf.rules.pages import error_response
 from crlf.rules.problems import NO_MEMBERS
-from crlf.rules.sessions import is_loopback
 from crlf.server.apps.answers import Refused
 
 _SOON = Headers([("retry-after", "5")])
-# What proxies write: who came by one is not known to sit at this machine, whatever Host says.
-_OF_PROXIES = (
-    "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip",
-)  # fmt: skip
 
 
 def page_of(request: Request, error: Exception, status_code: int, *, debug: bool) -> Response:
@@ -69,23 +64,3 @@ def with_its_fields(error: Exception, response: Response) -> Response:
     if not missing:
         return response
     return response.with_headers(Headers((*response.headers.fields, *missing)))
-
-
-def is_from_here(request: Request) -> bool:
-    """Tell whether a request comes from this machine and is for it, so may see its insides.
-
-    A proxy on this machine asks from here, often by this machine's own name, for the whole world.
-    Most say that they are one; nginx, unless told to, says so by HTTP/1.0 alone, which no browser
-    speaks.
-    """
-    if request.version == "1.0" or any(name in request.headers for name in _OF_PROXIES):
-        return False
-    try:
-        peer = request.peer
-        if peer is None:
-            is_near = request.received_how.is_inside
-        else:
-            is_near = is_loopback(peer[0])
-        return is_near and is_loopback(request.url.host)
-    except BadUrl:
-        return False
