@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import conformance
 import settings
+import states
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "crlf"
@@ -58,6 +59,7 @@ def on_files(files: Any, config: Any) -> Any:
             conformance.collect_guards(), conformance.cited_rules()
         ),
         "settings.md": settings.build_page(settings.find_groups(), settings.find_variables()),
+        "states.md": states.build_page(),
         "reference/index.md": reference_index(),
     }
     for name, page in AT_ROOT.items():

@@ -11,9 +11,11 @@ import pytest
 
 import conformance
 import settings
+import states
 from conformance import Guard
 from crlf.cli.commands import COMMANDS
 from crlf.server.settable import SETTINGS
+from crlf.wire.h1.state import BODY, DATA, IDLE, NEXT, NO, STATE_NAMES, TABLE
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -157,6 +159,18 @@ def test_every_limit_says_its_precedent() -> None:
         if not setting.remark
     ]
     assert silent == []
+
+
+def test_the_states_are_drawn_from_the_table_of_the_engine(monkeypatch) -> None:
+    drawn = states.build_page()
+    assert all(f">{name}</text>" in drawn for name in STATE_NAMES)
+    assert drawn.count(">whole message</text>") == 1
+    assert "| **IDLE** | IDLE | BODY | – | – | DONE | – | CLOSED | SWITCHED | FAILED |" in drawn
+    other = [list(row) for row in TABLE]
+    other[BODY][DATA], other[BODY][NEXT] = NO, IDLE
+    monkeypatch.setattr(states, "TABLE", other)
+    drawn = states.build_page()
+    assert (drawn.count(">data</text>"), drawn.count(">next</text>")) == (0, 2)
 
 
 def test_a_rule_is_listed_with_its_tests_in_their_words() -> None:

@@ -3,6 +3,7 @@
 Each end of a connection keeps two of these states, one for what it sends and one for what
 it receives. A step that the table does not have is a fault of whoever took it. The table
 knows no roles: a server's receiving half and a client's sending half walk the same rows.
+The drawing in the docs is made of it.
 """
 
 from __future__ import annotations
