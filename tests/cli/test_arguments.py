@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
+from crlf.cli import elsewhere
 from crlf.cli.arguments import UnknownOption, parse_arguments
 from crlf.cli.commands import COMMANDS, MAIN_OPTIONS, REQUEST_OPTIONS
 from crlf.cli.exits import USAGE, Failure
+
+CommandLine = Any  # see conftest.py
 
 
 @pytest.mark.parametrize(
@@ -72,3 +78,55 @@ def test_no_name_is_given_twice(options: tuple[object, ...]) -> None:
     assert len(names) == len(set(names))
     for name in names:
         assert name.startswith("--") == (len(name) > 2)
+
+
+def hints() -> list[tuple[str, str, str]]:
+    return [
+        (module, name, hint)
+        for module, tables in elsewhere._TABLES.items()
+        for table in tables
+        for names, hint in table
+        for name in names.split(" ")
+    ]
+
+
+def test_what_fingers_remember_of_other_tools_is_said_in_our_words() -> None:
+    """No option of ours is hidden by it, and what a hint names is there."""
+    command = {"fetch": "get", "explain": "explain", "upload": "upload", "download": "download",
+               "serve": "serve"}  # fmt: skip
+    for module, name, hint in hints():
+        ours = {each for option in COMMANDS[command[module]].options for each in option.names}
+        if module == "fetch":
+            assert name not in ours, name
+        named = re.findall(r"(?<![-\w])--?[A-Za-z][a-z-]*", hint)
+        known = ours | {each for option in COMMANDS["get"].options for each in option.names}
+        assert set(named) <= known, (module, name, hint)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("get URL -X PUT", "-X; the command is the method, as in crlf put URL"),
+        ("-I URL", "-I; crlf head URL asks for the head alone"),
+        ("get URL --verify=no", "--verify; --insecure believes any certificate"),
+        ("download URL -c", "-c; it goes on where it stopped anyway"),
+        ("download URL -u a", "-u; -a USER[:PASSWORD] says who asks"),
+        ("serve --cert FILE", "--cert; --tls-certificate FILE"),
+        ("get URL -y", "-y; crlf get --help lists them"),
+        ("download URL -y", "-y; crlf download --help lists them"),
+    ],
+)
+def test_an_option_of_another_tool_is_answered_with_ours(
+    line: str, hint: str, crlf: CommandLine
+) -> None:
+    done = crlf(*line.split(" "))
+    assert done.code == USAGE
+    assert done.err.startswith(f"crlf: there is no option {hint}")
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [("get", "URL"), ("upload f", "URL"), ("completion", "SHELL"), ("from-curl", "CURL-COMMAND")],
+)
+def test_what_is_missing_is_named(line: str, missing: str, crlf: CommandLine) -> None:
+    assert crlf(*line.split(" ")).err.startswith(f"crlf: {missing} is missing: crlf ")

@@ -60,7 +60,7 @@ def _outcome(words: list[str], environment: Environment) -> tuple[int, bool]:
             arguments = (
                 parse_raw(rest)
                 if command.is_raw
-                else _parse(rest, command.options, f"crlf {command.name}")
+                else _parse(rest, command.options, f"crlf {command.name}", command.module)
             )
             arguments = _with_settings(command, arguments, environment)
             command, arguments = _named_later(command, arguments, words)
@@ -204,12 +204,19 @@ def _run_without(words: list[str], environment: Environment) -> int:
     return OK
 
 
-def _parse(words: list[str], options: tuple[Option, ...], whose: str) -> Arguments:
+def _parse(
+    words: list[str], options: tuple[Option, ...], whose: str, module: str = ""
+) -> Arguments:
     try:
         return parse_arguments(words, options)
     except UnknownOption as fault:
+        from crlf.cli.elsewhere import hint_for
+
         names = [name for option in options for name in option.names if name.startswith("--")]
-        hint = _meant(fault.name, names) or f"; {whose} --help lists them"
+        known = hint_for(fault.name, module)
+        # One letter is like too many names.
+        meant = _meant(fault.name, names) if fault.name.startswith("--") else ""
+        hint = f"; {known}" if known else meant or f"; {whose} --help lists them"
         raise Failure(f"{fault.line}{hint}") from None
     except UnknownValue as fault:
         raise Failure(f"{fault.line}{_meant(fault.value, fault.choices)}") from None
@@ -231,7 +238,7 @@ def _check_words(command: Command, arguments: Arguments) -> None:
     words = arguments.words
     if len(words) < command.least:
         wanted = [word for word in command.words.split(" ") if word[0] != "["]
-        missing = wanted[len(words)]
+        missing = "SHELL" if command.name == "completion" else wanted[len(words)].strip("'")
         raise Failure(f"{missing} is missing: crlf {command.name} {command.words}")
     if command.most is not None and len(words) > command.most:
         form = f"crlf {command.name} {command.words}".rstrip(" ")
