@@ -128,6 +128,40 @@ def test_who_alone_was_told_where_keeps_his() -> None:
         assert told_in(inner, outer) is inner.sessions
 
 
+def test_two_places_under_one_cookie_are_refused_before_one_ends_the_others_sessions() -> None:
+    site = App(sessions=False)
+    site.mount("/a", looking(sessions="a.sqlite"))
+    site.mount("/too", looking(sessions="a.sqlite"))  # the same place, so the same sessions
+    site.mount("/mine", looking(sessions="b.sqlite", session_cookie="mine"))
+    within = App()
+    with pytest.raises(ValueError, match=r"both in the cookie 'session': one needs App\(session_"):
+        site.mount("/b", looking(secret=SECRET))
+    site.mount("/within", within)
+    with pytest.raises(ValueError, match="in different places"):
+        within.mount("/b", looking(sessions="b.sqlite"))
+    assert [route.pattern for route in within._added] == []
+
+
+def test_who_was_told_nothing_may_have_such_a_one_in_it_and_not_look(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outer = looking()
+    outer.get("/plain")(lambda request: "a page")
+    outer.mount("/in", looking(secret=SECRET))
+    with Client(app=outer, base_url="http://localhost") as client:
+        assert client.get("/plain").text == "a page"
+        assert client.get("/in/").json() == {"n": 1}
+        assert client.get("/").status_code == 500
+        assert client.get("/in/").json() == {"n": 2}
+    assert "in the same cookie 'session'" in caplog.text
+
+    outer = looking(session_cookie="outer")
+    outer.mount("/in", looking(secret=SECRET))
+    with Client(app=outer, base_url="http://localhost") as client:
+        seen = [client.get(path).json()["n"] for path in ("/", "/in/", "/", "/in/")]
+    assert seen == [1, 1, 2, 2]
+
+
 # --- a place that is gone ------------------------------------------------------------------------
 
 

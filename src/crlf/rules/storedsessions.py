@@ -45,10 +45,12 @@ class StoredSessions:
 
     idle, lifetime, secure: as SignedSessions has them. That a session is in use is noted once in
     a tenth of its idle time. is_default: nobody asked for it, so that another application's own
-    may take its place.
+    may take its place. is_shadowed: one that is mounted in this has its sessions in our cookie.
     """
 
-    __slots__ = ("_begun", "cookie", "idle", "is_default", "lifetime", "secure", "store")
+    __slots__ = (
+        "_begun", "cookie", "idle", "is_default", "is_shadowed", "lifetime", "secure", "store",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class StoredSessions:
         self.lifetime = lifetime
         self.secure = secure
         self.is_default = is_default
+        self.is_shadowed = False
         self._begun = 0  # how many sessions; a count that threads lose of does no harm
 
     @property
@@ -84,6 +87,12 @@ class StoredSessions:
 
         Raises LocalError where no session can be kept safely, StoreUnavailable.
         """
+        if self.is_shadowed:
+            raise LocalError(
+                f"an application looks at a session, and one that is mounted in it keeps its own "
+                f"elsewhere, in the same cookie {self.cookie!r}, so that each would end the "
+                f"other's: one of them needs App(session_cookie=...)"
+            )
         at = math.floor(now)
         name = self._name(request)
         found, told = None, self._id_in(request, name)

@@ -7,7 +7,7 @@ law: what could not be served is refused when it is registered, not when it is a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Unpack
 
@@ -36,7 +36,13 @@ from crlf.server.apps.handlers import (
     name_of,
 )
 from crlf.server.apps.layers import Layer, around_layer, filter_layer
-from crlf.server.apps.sessions import SessionPlace, let_go_of, sessions_of
+from crlf.server.apps.sessions import (
+    SessionPlace,
+    check_cookies,
+    let_go_of,
+    sessions_of,
+    site_wide,
+)
 from crlf.server.apps.templates import Templates
 from crlf.server.files.single import Folder, FolderOptions
 
@@ -155,10 +161,16 @@ class App:
 
         Its routes, also those added later, become routes here, with its own error handlers
         first. The session is the outer application's, unless only the inner one was told where.
+
+        Raises ValueError for a prefix that is none, an application that this one is in, and two
+        that keep sessions in different places under one cookie.
         """
         _check_mount(prefix, app)
         if app is self or self._is_in(app):
             raise ValueError("an application cannot be mounted in itself")
+        for site in self._outermost():
+            here = site_wide(self.sessions, site.sessions)
+            check_cookies((*site._all_sessions(), *app._all_sessions(here)))
         for added in app._added:
             self._add(added._replace(pattern=prefix + added.pattern))
         self._mounts.append(_Mount(prefix, app))
@@ -188,6 +200,16 @@ class App:
 
         called = name or prefix.strip("/")
         self._add(_Route(below + "/{subpath:path}", ("GET",), Endpoint(find_file, called), called))
+
+    def _outermost(self) -> list[App]:
+        return [each for place in self._places for each in place.app._outermost()] or [self]
+
+    def _all_sessions(self, outer: Sessions | None = None) -> Iterator[Sessions]:
+        """Give those of this application, and of all that are in it, as its site has them."""
+        ours = site_wide(self.sessions, outer) or self.sessions
+        yield ours
+        for mount in self._mounts:
+            yield from mount.app._all_sessions(ours)
 
     def _is_in(self, app: App) -> bool:
         return any(place.app is app or place.app._is_in(app) for place in self._places)

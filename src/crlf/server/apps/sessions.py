@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from crlf.net.sessionfile import SessionFile
-from crlf.rules.sessions import NoSessions, Secret, Sessions, signed_sessions
+from crlf.rules.sessions import NoSessions, Secret, Sessions, SignedSessions, signed_sessions
 from crlf.rules.sessionstore import SessionStore
 from crlf.rules.storedsessions import StoredSessions
 
 SessionPlace = str | os.PathLike[str] | SessionStore | Literal[False] | None
+
+Kept = SignedSessions | StoredSessions
 
 COOKIE: Final = "cookie"
 VALKEY: Final = ("valkey", "valkeys", "redis", "rediss", "unix")  # schemes
@@ -51,6 +54,35 @@ def site_wide(inner: Sessions | None, outer: Sessions | None) -> Sessions | None
     if isinstance(outer, NoSessions) or _is_default(outer):
         return inner if inner_is_told and not isinstance(inner, NoSessions) else outer
     return outer or inner
+
+
+def check_cookies(all_of_them: Iterable[Sessions]) -> None:
+    """Raise ValueError where two applications of a site have their sessions in one cookie.
+
+    Each would take the other's for unknown and overwrite it, so that signing in to one signs
+    the visitor out of the other. One that was told nothing may never look: it is told so then.
+    """
+    known: dict[str, Kept] = {}
+    untold: list[StoredSessions] = []
+    for sessions in all_of_them:
+        if isinstance(sessions, StoredSessions) and sessions.is_default:
+            untold.append(sessions)
+        elif isinstance(sessions, Kept):
+            first = known.setdefault(sessions.cookie, sessions)
+            if _place_of(first) != _place_of(sessions):
+                raise ValueError(
+                    f"two applications of one site keep sessions in different places, and both "
+                    f"in the cookie {sessions.cookie!r}: one needs App(session_cookie=...)"
+                )
+    for sessions in untold:
+        sessions.is_shadowed = sessions.is_shadowed or sessions.cookie in known
+
+
+def _place_of(sessions: Kept) -> object:
+    if isinstance(sessions, SignedSessions):
+        return sessions.keys
+    store = sessions.store
+    return store.path if isinstance(store, SessionFile) else repr(store)
 
 
 def let_go_of(sessions: Sessions) -> None:
