@@ -233,6 +233,73 @@ def test_content_that_was_not_kept_is_said_to_be_missing() -> None:
     assert captured.received_cut == 500
 
 
+def rebuilt(request: dict[str, object], response: dict[str, object]) -> Captured:
+    entry = {"request": {"url": "http://a.example/", **request}, "response": response}
+    [captured] = parse_har(json.dumps({"log": {"entries": [entry]}}).encode())
+    sent = explain_request(captured.sent, is_whole=not captured.sent_cut)
+    assert sent.fault is None
+    answered = explain_response(captured.received, method=captured.method)
+    assert answered.fault is None
+    return captured
+
+
+def field(name: str, value: str) -> list[dict[str, str]]:
+    return [{"name": name, "value": value}]
+
+
+def test_a_length_stays_as_it_was_where_the_content_was_not_kept() -> None:
+    # as Playwright writes a redirect: a body of 169 bytes, of which it knows nothing
+    answer = {"status": 301, "headers": field("Content-Length", "169"), "content": {"size": -1}}
+    captured = rebuilt({}, answer)
+    assert b"Content-Length: 169\r\n" in captured.received
+    assert captured.received_cut == 169
+
+
+def test_an_upload_that_was_not_kept_is_said_to_be_missing() -> None:
+    # as Chromium writes one with files: neither text nor pairs
+    captured = rebuilt({"method": "POST", "headers": field("Content-Length", "282")}, {})
+    assert b"Content-Length: 282\r\n" in captured.sent
+    assert captured.sent_cut == 282
+    captured = rebuilt({"method": "PUT", "bodySize": 3, "postData": {"text": ""}}, {})
+    assert captured.sent.endswith(b"Content-Length: 3\r\n\r\n")
+    assert captured.sent_cut == 3
+
+
+def test_a_form_that_is_told_in_pairs_alone_is_content_all_the_same() -> None:
+    pairs = [{"name": "q", "value": "1 2"}, {"name": "\ud800"}, 5]
+    post = {"mimeType": "application/x-www-form-urlencoded; charset=utf-8", "params": pairs}
+    captured = rebuilt({"method": "POST", "postData": post}, {})
+    assert captured.sent.endswith(b"Content-Length: 10\r\n\r\nq=1+2&%3F=")
+
+
+@pytest.mark.rfc("9112", "6.3 (1)")
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 304), ("GET", 204)])
+def test_what_has_no_content_is_given_none_by_a_har(method: str, status: int) -> None:
+    # browsers tell with a 304 what they had kept
+    content = {"size": 5, "text": "hello"}
+    answer = {"status": status, "headers": field("Content-Length", "3600"), "content": content}
+    captured = rebuilt({"method": method}, answer)
+    assert captured.received.endswith(b"Content-Length: 3600\r\n\r\n")
+    assert captured.received_cut == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("text/html; charset=iso-8859-1", b"Gr\xfcn"),
+        ("text/html; charset=utf-16-le", "Gr\xfcn".encode("utf-16-le")),
+        ("text/html; charset=ascii", b"Gr\xc3\xbcn"),
+        ("text/html; charset=zip", b"Gr\xc3\xbcn"),
+        ("text/html", b"Gr\xc3\xbcn"),
+    ],
+)
+def test_text_is_made_bytes_again_in_the_charset_that_is_declared(
+    kind: str, content: bytes
+) -> None:
+    answer = {"status": 200, "headers": field("Content-Type", kind), "content": {"text": "Gr\xfcn"}}
+    assert rebuilt({}, answer).received.endswith(b"\r\n\r\n" + content)
+
+
 def test_no_value_begins_another_line() -> None:
     headers = [{"name": "a\r\nb", "value": "c\r\nGET / HTTP/1.1\r\n\r\n"}]
     request = {"method": "G\r\nT", "url": "http://a.example/", "headers": headers}

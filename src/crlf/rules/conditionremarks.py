@@ -61,7 +61,8 @@ def _modified(exchange: Exchange) -> Remark:
     tags = parse_etag_list(exchange.request.headers["if-none-match"])
     etag = parse_etag(exchange.fields.get("etag") or "")
     if etag is not None and etag.is_in(tags, weakly=True):
-        text = "200, though If-None-Match names this very state: the server passed over it"
+        text = "200, though If-None-Match names this very state: the server passed over it, or a"
+        text += " cache has put its 304 and the kept copy together"
     elif etag is not None:
         text = f"200: If-None-Match names another state than this, {shown(etag.build())}"
     else:

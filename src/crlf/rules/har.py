@@ -356,7 +356,9 @@ def _captured(entry: object, number: int) -> Captured:
     request, response = _mapping(entry, "request"), _mapping(entry, "response")
     address, began = entry.get("serverIPAddress"), entry.get("startedDateTime")
     fault = response.get("_error") or entry.get("comment") or ""
-    received, cut = rebuilt_response(response)
+    method = _clean(request.get("method")) or "GET"
+    sent, sent_cut = rebuilt_request(request)
+    received, received_cut = rebuilt_response(response, method)
     connection = entry.get("connection")
     version = request.get("httpVersion")
     spoken = version.upper() if isinstance(version, str) else ""
@@ -364,8 +366,8 @@ def _captured(entry: object, number: int) -> Captured:
     digits = connection if isinstance(connection, str) and len(connection) < 10 else ""
     return Captured(
         _clean(request.get("url")),
-        _clean(request.get("method")) or "GET",
-        rebuilt_request(request),
+        method,
+        sent,
         received,
         False,
         parse_timestamp(began) or 0.0 if isinstance(began, str) else 0.0,
@@ -374,8 +376,8 @@ def _captured(entry: object, number: int) -> Captured:
         (address, 0) if isinstance(address, str) and 0 < len(address) < 64 else None,
         None,
         fault if isinstance(fault, str) else "",
-        0,
-        cut,
+        sent_cut,
+        received_cut,
         f"a HAR (spoken as {spoken})" if is_other else "a HAR",
     )
 
