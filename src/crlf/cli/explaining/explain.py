@@ -77,7 +77,7 @@ def _beside(command: Command, arguments: Arguments, environment: Environment) ->
     is_shown = environment.stdout_is_terminal and environment.stderr_is_terminal
     has_failed = True
     try:
-        asked_by.look(command, arguments, environment)
+        asked_by.look(arguments)
         code = fetch(
             command, arguments, environment, network, is_shown=is_shown, trace=recorder.step
         )
@@ -102,7 +102,7 @@ class _Asking:
     def __init__(self) -> None:
         self.origins = Origins()
 
-    def look(self, command: Command, arguments: Arguments, environment: Environment) -> None:
+    def look(self, arguments: Arguments) -> None:
         """Note who gives what, without anything of its content."""
         words = [word for word in arguments.words if not word.startswith(("@", "-"))]
         names = [text.partition(":")[0].rstrip(";") for text in arguments.every("header")]

@@ -93,17 +93,9 @@ def _chapter(chapter: Chapter, number: int) -> str:
     head = ""
     if one is not None:
         count = f"{number}. " if number else ""
-        facts = [build_timestamp(one.began)] if one.began else []
-        if one.connection:
-            facts.append(f"connection {one.connection}")
-        if one.peer is not None and one.peer[1]:
-            facts.append(f"to {one.peer[0]} port {one.peer[1]}")
-        if one.tls is not None:
-            facts.append(f"{one.tls.version}, {one.tls.cipher}")
-        if one.origin:
-            facts.append(f"rebuilt from {one.origin}: not the bytes that went over the wire")
+        when = [build_timestamp(one.began)] if one.began else []
         head = f"<h2>{count}{_text(f'{one.method} {one.url}')}</h2>\n"
-        head += f'<p class="facts">{_text(" · ".join(facts))}</p>\n'
+        head += f'<p class="facts">{_text(" · ".join(when + chapter.facts))}</p>\n'
         if one.fault and not chapter.is_broken:
             head += f'<p class="bad">{_text(one.fault)}</p>\n'
     parts = "".join([_part(part) for part in chapter.parts])

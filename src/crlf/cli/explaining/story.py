@@ -95,6 +95,21 @@ class Chapter(NamedTuple):
         """Whether a message of it breaks a rule."""
         return any(part.fault is not None for part in self.parts)
 
+    @property
+    def facts(self) -> list[str]:
+        """What is known of an exchange's way: the connection, its peer, TLS; or its rebuilding."""
+        one = self.captured
+        if one is None:
+            return []
+        facts = [f"connection {one.connection}"] if one.connection else []
+        if one.peer is not None and one.peer[1]:
+            facts.append(f"to {one.peer[0]} port {one.peer[1]}")
+        if one.tls is not None:
+            facts.append(f"{one.tls.version}, {one.tls.cipher}")
+        if one.origin:
+            facts.append(f"rebuilt from {one.origin}: not the bytes that went over the wire")
+        return facts
+
 
 def chapter_of(captured: Captured, origins: Origins = UNKNOWN) -> Chapter:
     """Tell of a capture."""

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from crlf.cli.explaining.glyphs import Glyph, glyphs_of, hex_rows, text_width
 from crlf.cli.explaining.story import Chapter, Line, Note, Part
 from crlf.cli.terminal import Style, harmless_line, is_text
-from crlf.rules.captures import Captured
 from crlf.wire.explain import Fault
 
 BESIDE_FROM: Final = 110  # columns from which notes stand beside
@@ -56,34 +55,24 @@ class Teller:
     def chapter(self, chapter: Chapter, number: int = 0) -> str:
         """Tell of one exchange. number: which of several, 0 for the only one."""
         lines: list[str] = []
-        if chapter.captured is not None:
-            lines += [*self._heading(chapter.captured, number), ""]
+        one = chapter.captured
+        if one is not None:
+            count = f"{number}. " if number else ""
+            lines += self._heading(f"{count}{one.method} {one.url}", "; ".join(chapter.facts))
         for part in chapter.parts:
-            lines += self._part(part, is_ours=chapter.captured is not None)
+            lines += self._part(part)
         if not chapter.parts:
             lines += [self._style.paint("nothing went over the wire", "faint"), ""]
-        fault = "" if chapter.captured is None else chapter.captured.fault
+        fault = "" if one is None else one.fault
         if fault and not chapter.is_broken:
             lines += [self._style.paint(harmless_line(fault), "bad"), ""]
         return "\n".join(lines) + "\n"
 
-    def _heading(self, captured: Captured, number: int) -> list[str]:
+    def _heading(self, title: str, facts: str) -> list[str]:
         paint = self._style.paint
-        count = f"{number}. " if number else ""
-        title = f"{count}{captured.method} {captured.url}"
-        facts = []
-        if captured.connection:
-            facts.append(f"connection {captured.connection}")
-        if captured.peer is not None and captured.peer[1]:
-            facts.append(f"to {captured.peer[0]} port {captured.peer[1]}")
-        if captured.tls is not None:
-            facts.append(f"{captured.tls.version}, {captured.tls.cipher}")
-        if captured.origin:
-            facts.append(f"rebuilt from {captured.origin}: not the bytes that went over the wire")
         lines = [paint(line, "strong") for line in self._wrapped(harmless_line(title), 0)]
-        return lines + [
-            paint(line, "faint") for line in self._wrapped(harmless_line("; ".join(facts)), 0)
-        ]
+        lines += [paint(line, "faint") for line in self._wrapped(harmless_line(facts), 0)]
+        return [*lines, ""]
 
     def _wrapped(self, text: str, indent: int, width: int = 0) -> list[str]:
         room = max(20, (width or self.width) - indent)
@@ -91,7 +80,7 @@ class Teller:
 
     # -- one message
 
-    def _part(self, part: Part, *, is_ours: bool) -> list[str]:
+    def _part(self, part: Part) -> list[str]:
         paint, size = self._style.paint, part.end - part.start
         count = f"{size:,} byte{'' if size == 1 else 's'}"
         title = f"{part.way} {harmless_line(part.title)}"
@@ -105,7 +94,7 @@ class Teller:
             if line is not None:
                 lines += self._line(part, line)
         if part.fault is not None and part.fault.offset >= part.end:
-            lines += self._fault(part, part.fault, "", 2)
+            lines += self._fault(part, part.fault, 2)
         for note in part.remarks:
             lines += self._note(note, "= ", self.width, "odd")
         return [*lines, ""]
@@ -145,7 +134,7 @@ class Teller:
         rows = self._rows(part, line)
         notes = self._notes(line)
         if fault is not None:
-            rows, after = self._with_caret(part, line, rows, fault)
+            rows, after = self._with_caret(part, rows, fault)
             return [*[row.painted for row in rows], *after]
         if not self._is_beside:
             return [row.painted for row in rows] + notes
@@ -284,9 +273,7 @@ class Teller:
 
     # -- what is wrong
 
-    def _with_caret(
-        self, part: Part, line: Line, rows: list[Row], fault: Fault
-    ) -> tuple[list[Row], list[str]]:
+    def _with_caret(self, part: Part, rows: list[Row], fault: Fault) -> tuple[list[Row], list[str]]:
         """Put a caret under the offending byte, and what is to be said below it."""
         kept: list[Row] = []
         for row in rows:
@@ -300,10 +287,10 @@ class Teller:
                     under += glyph.width
             if row.glyphs and row.glyphs[-1].end > fault.offset:
                 caret = " " * column + self._style.paint("^" * max(1, under), "bad")
-                return kept, [caret, *self._fault(part, fault, "", column)]
-        return rows, self._fault(part, fault, "", 2)
+                return kept, [caret, *self._fault(part, fault, column)]
+        return rows, self._fault(part, fault, 2)
 
-    def _fault(self, part: Part, fault: Fault, sign: str, column: int) -> list[str]:
+    def _fault(self, part: Part, fault: Fault, column: int) -> list[str]:
         place = f"line {fault.line}, byte {fault.column}: " if fault.line else ""
         whose = "what a client does" if part.way == "<" else "what a server answers"
         indent = " " * min(column, self.width // 4)

@@ -20,7 +20,7 @@ def bytes_of(count: int) -> str:
     return f"{count:,} byte{'' if count == 1 else 's'}"
 
 
-def tile_content(data: bytes, start: int, stop: int, meaning: str, rule: str) -> list[Span]:
+def tile_content(start: int, stop: int, meaning: str, rule: str) -> list[Span]:
     """Tile content that has no frame inside."""
     return [span_of(start, stop, "content", meaning, rule)] if stop > start else []
 

@@ -54,9 +54,7 @@ _EXTENSION = pattern(
 )
 
 
-def place_of(
-    data: bytes, spans: Sequence[Span], start: int, fault: Fault, asked_method: str
-) -> Place:
+def place_of(data: bytes, spans: Sequence[Span], start: int, fault: Fault) -> Place:
     """Find where a fault is to be seen in a message that begins at start."""
     scene = Scene(data, spans, start)
     if isinstance(fault, TooLarge):

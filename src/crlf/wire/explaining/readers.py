@@ -124,7 +124,7 @@ class Reader:
         if framing.how == "chunked":
             return tile_chunks(self.data, start, stop, halt)
         meaning = f"{bytes_of(length)} of content"
-        spans = tile_content(self.data, start, start + length, meaning, framing.rule)
+        spans = tile_content(start, start + length, meaning, framing.rule)
         return spans + tile_unread(self.data, start + length, stop)
 
     def _keep(self, message: Message) -> None:
@@ -164,7 +164,7 @@ class Reader:
         reason = fault.reason
         if isinstance(fault, TooLarge):
             reason = f"{fault.what.replace('_', ' ')} over its limit of {fault.limit:,}"
-        place: Place = place_of(self.data, spans, message.start, fault, self._asked_method)
+        place: Place = place_of(self.data, spans, message.start, fault)
         if place.is_broken:
             spans = overlaid(spans, place.start, place.end, reason, fault.rule)
         self.fault = Fault(
@@ -224,16 +224,11 @@ class RequestReader(Reader):
 
     def _read_message(self) -> bool:
         found = self._read_one()
-        if found is None or not found[1]:
-            return False
-        head, _ = found
-        if not isinstance(head, RequestHead):
+        if found is None or not found[1] or self.goes_back():
             return False
         at = self.engine.position
-        if self.goes_back():
-            return False
         is_request = _REQUEST_BEGINS.match(self.data, at) is not None
-        self.engine.answer(head, switches=at < len(self.data) and not is_request)
+        self.engine.answer(switches=at < len(self.data) and not is_request)
         if self.engine.has_switched:
             self._take_other_protocol()
             return False
