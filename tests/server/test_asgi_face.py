@@ -264,6 +264,24 @@ def test_content_over_the_limit_is_refused(folder: Path, length: list[Any]) -> N
     assert status(said) == 413
 
 
+def test_a_program_says_itself_that_content_is_too_long(folder: Path) -> None:
+    app = shop(folder)
+
+    @app.on_error(413)
+    def too_large(request: Request, error: Exception) -> str:
+        return "At most ten."
+
+    said = called(
+        app,
+        {"type": "http.request", "body": b"x" * 11},
+        method="POST",
+        path="/form",
+        headers=[(b"host", b"localhost"), (b"content-length", b"11")],
+        limits=Limits(body=10),
+    )
+    assert (status(said), content(said)) == (413, b"At most ten.")
+
+
 def test_who_goes_in_the_middle_is_not_answered(folder: Path) -> None:
     said = called(
         shop(folder),

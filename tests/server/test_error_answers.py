@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from crlf import App, Client, Refused, html
-from crlf.message.errors import BadParameter, CrlfError, Malformed, StoreUnavailable
+from crlf.message.errors import (
+    BadParameter,
+    CrlfError,
+    Malformed,
+    StoreUnavailable,
+    TooLarge,
+)
 from crlf.message.request import Request
 from crlf.message.response import Response
 
@@ -212,3 +218,61 @@ def test_an_error_handler_may_choose_and_remember() -> None:
         second = client.get("/b", headers=JSON)
         assert (second.status_code, second.json()) == (404, {"missed": 2})
         assert {"accept", "cookie"} <= set(second.headers["vary"].lower().split(", "))
+
+
+# --- content that is too long -------------------------------------------------------------------
+
+
+def uploading(**options: Any) -> App:
+    app = App(secret="a secret of sixteen bytes", csrf="token")
+
+    @app.post("/photo", **options)
+    def photo(request: Request) -> str:
+        return "kept"
+
+    return app
+
+
+@pytest.mark.rfc("9110", "15.5.14")
+@pytest.mark.parametrize("options", [{"body": 1000}, {}, {"body": 1000, "streams": True}])
+def test_a_program_says_itself_that_an_upload_is_too_large(options: dict[str, Any]) -> None:
+    """Its page is in its own words, though nothing of the upload is read."""
+    app = uploading(**options)
+
+    @app.on_error(413)
+    def too_large(request: Request, error: TooLarge) -> str:
+        request.session["told"] = True
+        return f"<h1>At most {error.limit} bytes</h1>"
+
+    content = b"x" * (17 << 20)
+    with Client(app=app, base_url="http://localhost") as client:
+        answer = client.post("/photo", content=content, headers=BROWSER)
+        assert answer.status_code == 413
+        assert answer.text == f"<h1>At most {options.get('body', 16 << 20)} bytes</h1>"
+        assert client.cookies.get("session") is not None
+
+
+@pytest.mark.rfc("9110", "15.5.14")
+def test_the_innermost_application_says_it_and_else_the_server() -> None:
+    outer, inner, plain = App(), uploading(body=1000), uploading(body=1000)
+
+    @inner.on_error(TooLarge)
+    async def too_large(request: Request, error: TooLarge) -> tuple[str, int]:
+        return "inside", 413
+
+    outer.mount("/in", inner)
+    outer.mount("/plain", plain)
+    assert asked(outer, "/in/photo", "POST", content=bytes(1001)).text == "inside"
+    told = asked(outer, "/plain/photo", "POST", content=bytes(1001))
+    assert (told.status_code, "body over its limit of 1,000" in told.text) == (413, True)
+
+
+def test_a_stranger_s_upload_is_refused_as_his_whatever_its_length() -> None:
+    app = uploading(body=1000)
+
+    @app.on_error(413)
+    def too_large(request: Request, error: TooLarge) -> str:
+        return "too large"
+
+    foreign = {"origin": "http://evil.example"}
+    assert asked(app, "/photo", "POST", content=bytes(1001), headers=foreign).status_code == 403

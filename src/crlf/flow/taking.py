@@ -31,7 +31,10 @@ async def take_in(line: Line, request: Request) -> Request:
     limit = terms.limits.body if intake.limit == AS_SET else intake.limit
     left = engine.body_left
     if limit is not None and left is not None and left > limit:
-        raise TooLarge("body", limit, 413, "RFC 9110 15.5.14")
+        fault = TooLarge("body", limit, 413, "RFC 9110 15.5.14")
+        if intake.leaves(request, fault):
+            return request
+        raise fault
     telling = None if intake.progress is None else Telling(intake.progress, request, left)
     if telling is not None:
         telling.begin()

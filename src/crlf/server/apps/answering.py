@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol
 
 from crlf.flow.afterwards import line_of
 from crlf.flow.bodies import let_go, opened_in_thread
-from crlf.flow.intake import AS_SET, NOTHING, WHOLE, Intake
+from crlf.flow.intake import AS_SET, NOTHING, TOO_LONG, Intake
 from crlf.message.errors import CrlfError, StoreUnavailable
 from crlf.message.request import Request
 from crlf.message.response import Response
@@ -76,6 +76,8 @@ def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send
             endpoint, values = service.find(request)
         request.site, request.endpoint = service, endpoint
         try:
+            if request._extras is not None and TOO_LONG in request._extras:
+                raise request._extras.pop(TOO_LONG)  # type: ignore[misc]  # see Intake.leaves
             if endpoint.guard is not None and request.method not in SAFE:
                 await service.refuse_strangers(request, endpoint)
             if endpoint.looks:
@@ -120,9 +122,10 @@ def intake_of(site: Site, request: Request) -> Intake:
         return NOTHING
     options = endpoint.options
     if not options:
-        return WHOLE
+        return Intake(catcher=endpoint.catcher)
     way: Literal["streamed", "whole"] = "streamed" if options.get("streams") else "whole"
-    return Intake(way, options.get("body", AS_SET), options.get("progress"))
+    limit, progress = options.get("body", AS_SET), options.get("progress")
+    return Intake(way, limit, progress, endpoint.catcher)
 
 
 class _Service:

@@ -142,7 +142,12 @@ class AsgiFace:
         total = None if length is None else parse_digits(length)
         if total == 0:
             return request
-        refuse_over(limit, total)
+        try:
+            refuse_over(limit, total)
+        except TooLarge as fault:
+            if intake.leaves(request, fault):
+                return request
+            raise
         telling = None if intake.progress is None else Telling(intake.progress, request, total)
         content = _Content(receive)
         if intake.way == "streamed":
