@@ -283,6 +283,24 @@ def test_a_har_is_explained_and_says_that_it_is_rebuilt(crlf, site: str) -> None
     assert "  wait " in crlf("explain", "x.har", "--timing").text
 
 
+def test_what_a_har_left_out_is_said_and_http_2_is_not_judged_as_http_1_1(crlf) -> None:
+    length = [{"name": "content-length", "value": "3"}]
+    entry = {
+        "request": {"method": "PUT", "url": "https://a.example/", "headers": length},
+        "response": {"status": 200, "content": {"size": 1450}},
+    }
+    old = json.dumps({"log": {"entries": [entry]}})
+    entry["request"] = {"method": "GET", "url": "https://a.example/", "httpVersion": "h2"}
+    new = json.dumps({"log": {"entries": [entry]}})
+    (crlf.folder / "x.har").write_text(old)
+    text = crlf("explain", "x.har").text
+    assert "= not kept: 3 bytes more were sent\n" in text
+    assert "= not kept: 1,450 bytes more came\n" in text
+    assert "= connection: kept open" in text
+    (crlf.folder / "x.har").write_text(new)
+    assert "= connection" not in crlf("explain", "x.har").text
+
+
 def test_bytes_from_a_file(crlf) -> None:
     (crlf.folder / "r.http").write_bytes(GET + GET)
     done = crlf("explain", "r.http")

@@ -130,7 +130,7 @@ def chapter_of(captured: Captured, origins: Origins = UNKNOWN) -> Chapter:
             limits=ROOM,
         )
         parts += parts_of(captured.received, received, "<", origins)
-    return Chapter(captured, _with_consequences(parts, captured))
+    return Chapter(captured, _with_cuts(_with_consequences(parts, captured), captured))
 
 
 def chapter_of_bytes(data: bytes, *, is_whole: bool = True) -> Chapter:
@@ -289,6 +289,21 @@ def _text(data: bytes, span: Span) -> str:
     return data[span.start : span.end].decode("utf-8", "backslashreplace")
 
 
+def _with_cuts(parts: tuple[Part, ...], captured: Captured) -> tuple[Part, ...]:
+    """Say with the last message of each way how much more there was that was not kept."""
+    found = list(parts)
+    for way, count, verb in (
+        (">", captured.sent_cut, "were sent"),
+        ("<", captured.received_cut, "came"),
+    ):
+        numbers = [number for number, part in enumerate(found) if part.way == way]
+        if count and numbers:
+            part = found[numbers[-1]]
+            note = Note(f"not kept: {count:,} byte{'' if count == 1 else 's'} more {verb}")
+            found[numbers[-1]] = part._replace(remarks=(*part.remarks, note))
+    return tuple(found)
+
+
 # --- what follows --------------------------------------------------------------------------------
 
 
@@ -306,13 +321,16 @@ def _with_consequences(parts: list[Part], captured: Captured | None) -> tuple[Pa
         answer = _head(part)
         url = "" if captured is None else captured.url
         now = 0.0 if captured is None else captured.began
+        unsaid = ["request content"]
+        if captured is not None and "spoken as" in captured.origin:
+            unsaid.append("connection")  # which HTTP/2 keeps by rules of its own
         answers = [head for part in parts if isinstance(head := _head(part), ResponseHead)]
         interim = [head.status_code for head in answers if head.status_code < 200]
         if isinstance(answer, ResponseHead):
             remarks = [
                 Note(f"{remark.about}: {remark.text}", remark.rule)
                 for remark in consequences(asked[0], answer, url=url, now=now, interim=interim)
-                if remark.about != "request content"
+                if remark.about not in unsaid
             ]
             parts[final[0]] = part._replace(remarks=tuple(remarks))
     return tuple(parts)
