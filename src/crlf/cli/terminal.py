@@ -9,23 +9,11 @@ from __future__ import annotations
 
 import codecs
 
-# C0 but for tab and line feed, DEL, C1; and what turns the direction of text around, so that
-# one thing is read and another meant (CVE-2021-42574).
-_SHOWN = {
-    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-    for code in (
-        *range(9), *range(11, 32), *range(127, 160),
-        0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A),
-    )
-}  # fmt: skip
+from crlf.message.harmless import harmless as harmless  # for all who show
+
 # Control characters that no text has: all of C0 but BEL, BS, HT, LF, VT, FF, CR, ESC; so file(1).
 _NO_TEXT = bytes([*range(7), *range(14, 27), *range(28, 32)])
 _SAMPLE = 4096  # bytes looked at to tell text from everything else; git 8000
-
-
-def harmless(text: str) -> str:
-    """Return text with every control character but tab and line feed written as an escape."""
-    return text if text.isascii() and text.isprintable() else text.translate(_SHOWN)
 
 
 def harmless_line(text: str) -> str:

@@ -20,6 +20,7 @@ from crlf.rules.deadlines import Patience
 from crlf.server.application import Application
 from crlf.server.serving import Server
 from crlf.server.settings import DEFAULT_SETTINGS, ServerSettings
+from crlf.server.watching.lastresort import settle_last_resort
 from crlf.wire.limits import Limits
 
 
@@ -66,9 +67,10 @@ def serve(
 
     SIGHUP loads certificates anew and reopens logs, SIGUSR1 reopens logs. started: called with
     the server once it accepts. Raises what Server.start raises, OSError when the address cannot
-    be had.
+    be had. What the program logs, and has no handler for, is shown so that no terminal obeys it.
     """
     allow_descriptors()
+    settle_last_resort()
     server = Server(app, host, port, settings=settings, limits=limits, patience=patience)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_serve_until_told(server, started))

@@ -25,6 +25,7 @@ from crlf.server.application import Application, DidNotStart
 from crlf.server.hosting import CannotHost, load_application
 from crlf.server.processes.briefing import Answer, Briefing, hear, read_line, write_line
 from crlf.server.serving import Server
+from crlf.server.watching.lastresort import settle_last_resort
 
 CANNOT_START = 3  # exit code: the reason has been told to the parent
 _INSIST = 5.0  # seconds after all patience, before an orphan that does not end is ended
@@ -36,6 +37,7 @@ def main() -> int:
     link = socket.socket(fileno=int(sys.argv[1]))
     link.set_inheritable(False)
     _settle_signals()
+    settle_last_resort()
     line = hear(link)
     if not line:
         return 0  # the parent is gone already
