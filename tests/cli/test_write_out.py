@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -103,6 +104,22 @@ def test_sizes_are_those_on_the_wire(site: str) -> None:
         heads = re.findall(rb"HTTP/1\.1 .*?\r\n\r\n", received, re.DOTALL)
         assert measure.head_size == sum(map(len, heads))
         assert measure.content_size == len(response.content)
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        (("@file",), 6), (("@-",), 6), (("@file", "--chunked"), 6),
+        (("@file", "-xx"), len(gzip.compress(b"A file"))), (("a=1",), 3), ((), 0),
+    ],
+)  # fmt: skip
+def test_content_that_goes_out_in_chunks_is_counted_too(
+    words: tuple[str, ...], size: int, crlf: CommandLine, site: str
+) -> None:
+    (crlf.folder / "file").write_bytes(b"A file")
+    crlf.stdin = b"A file"
+    form = "%{http_code} %{size_upload}"
+    assert crlf("post", f"{site}/echo", *words, "-q", "-w", form).text == f"200 {size}"
 
 
 def test_a_failure_is_written_too(crlf: CommandLine, scripted: Callable[[bytes], str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import io
 import os
@@ -214,6 +215,21 @@ def test_a_piece_is_sent_before_the_next_is_made() -> None:
             yield b"x"
 
     assert send(pieces(), sink).content == b"xxx"
+
+
+class Endless(io.BytesIO):
+    """A file as in /proc: it can be read from its start again, and does not say how long it is."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 2:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return super().seek(offset)
+
+
+def test_a_file_without_an_end_to_seek_is_sent_without_a_length() -> None:
+    body = FileBody(Endless(b"Linux"))
+    assert (body.length, body.span()) == (None, None)
+    assert [b"".join(body.chunks()) for _ in range(2)] == [b"Linux", b"Linux"]
 
 
 def test_a_file_is_sent_from_a_thread() -> None:

@@ -88,9 +88,13 @@ class FileBody(_Plain):
         self.can_send_again = file.seekable() and not closing
         self._start = file.tell() if self.can_send_again or file.seekable() else None
         if length is None and self._start is not None:
-            end = file.seek(0, 2)
-            file.seek(self._start)
-            length = end - self._start
+            try:
+                end = file.seek(0, 2)
+            except OSError:
+                pass  # what is in /proc can be read again, and has no end that could be looked up
+            else:
+                file.seek(self._start)
+                length = end - self._start
         self.length = length
         self._closing = closing
 

@@ -20,6 +20,7 @@ from crlf.cli.showing.output import FileOutput, Output, StreamOutput
 from crlf.client.options import ClientOptions
 from crlf.client.plain import PlainClient
 from crlf.client.streamed import StreamedResponse
+from crlf.message.body import Progress
 from crlf.message.status import reason_of
 from crlf.ports import Network
 from crlf.rules.tracing import Trace
@@ -45,11 +46,13 @@ def run(
     *,
     is_shown: bool = False,
     trace: Trace | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Send the request that a command line asks for; return the exit code.
 
     network: another one than the machine's. is_shown: the whole exchange is being shown to who
-    would read standard output. trace: told of every step. Raises Failure, CrlfError, OSError.
+    would read standard output. trace: told of every step. progress: told how much of a file, or of
+    standard input, is out. Raises Failure, CrlfError, OSError.
     """
     environment.is_silent = len(arguments.every("quiet")) > 1
     asked = read_request(command, arguments, environment)
@@ -61,6 +64,9 @@ def run(
                 network, trace = printer.watch(network, trace)
             if trace is not None:
                 asked.options["trace"] = trace
+            is_whole = isinstance(asked.options.get("content", b""), bytes)
+            if progress is not None and ("files" in asked.options or not is_whole):
+                asked.options["progress"] = progress
             client_options: ClientOptions = {"headers": STANDING, **asked.client}
             if network is not None:
                 client_options["network"] = network

@@ -14,6 +14,7 @@ from crlf.cli.environment import Environment
 from crlf.cli.exchanging import fetch
 from crlf.cli.exits import INTERRUPTED, PIPE_CLOSED
 from crlf.cli.outcomes import outcome_of
+from crlf.message.body import Progress
 from crlf.net.blocking import BlockingNetwork
 from crlf.net.tap import Event, Listener, TapNetwork
 from crlf.ports import Network
@@ -21,9 +22,14 @@ from crlf.rules.tracing import Step, Trace
 
 
 class Onlookers:
-    """Who looks on. ending: each is called with the exit code and the line that said why."""
+    """Who looks on.
+
+    ending: each is called with the exit code and the line that said why. progress: told how much
+    of a file is out, if that is wanted.
+    """
 
     def __init__(self) -> None:
+        self.progress: Progress | None = None
         self.listeners: list[Listener] = []
         self.traces: list[Trace] = []
         self.ending: list[Callable[[int, str], object]] = []
@@ -62,7 +68,10 @@ def run(
     trace = onlookers.step if onlookers.traces else None
     code, line = 0, ""
     try:
-        code = fetch.run(command, arguments, environment, tapped, is_shown=is_shown, trace=trace)
+        code = fetch.run(
+            command, arguments, environment, tapped,
+            is_shown=is_shown, trace=trace, progress=onlookers.progress,
+        )  # fmt: skip
     except KeyboardInterrupt:
         line, code = "interrupted", INTERRUPTED
         raise
@@ -117,5 +126,6 @@ def _add_write_out(
             outcome = writeout.Outcome(code, line, url, "" if target == "-" else target)
             writeout.write_out(form, measured, outcome, environment)
 
+    onlookers.progress = measured.uploaded
     onlookers.traces.append(measured.step)
     onlookers.ending.append(end)

@@ -38,6 +38,7 @@ class Measure:
         self.connects = self.redirects = self.retries = 0
         self.redirected = 0.0  # seconds until the last hop began
         self.head_size = self.request_size = self.upload_size = 0  # bytes
+        self._uploaded = 0  # bytes of content, as far as that was told
         self.content_size = 0  # bytes of the last content, as they were on the wire
         self.has_begun = False
 
@@ -55,6 +56,10 @@ class Measure:
     def seconds(self, name: str) -> float:
         """Return when something was over: "dns", "connect", "tls", "ready", "sent", "first"."""
         return self._before.get(name, 0.0) + self._hop.get(name, 0.0)
+
+    def uploaded(self, size: int, total: int | None) -> None:
+        """Take note of how much content is out, whose length nobody may have known (a Progress)."""
+        self._uploaded = size
 
     @property
     def total(self) -> float:
@@ -84,7 +89,8 @@ class Measure:
         self.head = None
         self.content_size = 0
         if self.request is not None:
-            self.upload_size = _length(self.request.body) or 0
+            length = _length(self.request.body)
+            self.upload_size = self._uploaded if length is None else length
             self.request_size += request_head_size(self.request) + self.upload_size
 
     def _interim(self, step: Step) -> None:
