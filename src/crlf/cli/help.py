@@ -1,4 +1,8 @@
-"""Help, made from the table of commands."""
+"""Help, made from the table of commands.
+
+A command is shown as its words, its options in their groups, and examples; how wide is the
+terminal's to say. Its law: nothing is said here that a table has not.
+"""
 
 from __future__ import annotations
 

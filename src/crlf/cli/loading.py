@@ -1,4 +1,8 @@
-"""An application by name for `--app`: one that can be talked to in memory."""
+"""An application by name for `--app`: one that can be talked to in memory.
+
+It is found as `crlf serve` finds it (server/hosting.py). Its law: what went wrong in the user's
+own files is shown with its place, and what is no App is refused with what to do instead.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What becomes of a command that fails: one line for people, and the exit code."""
+"""What becomes of a command that fails: one line for people, and the exit code.
+
+The first row that fits an error says its code. Its law: every exception has a line and a code,
+also one that is a mistake of ours, and nobody else in cli/ turns errors into codes.
+"""
 
 from __future__ import annotations
 

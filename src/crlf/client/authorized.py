@@ -1,4 +1,8 @@
-"""Which filters authenticate a request, beside the fields that it has from the beginning."""
+"""Which filters authenticate a request, beside the fields that it has from the beginning.
+
+Its law: what is said for one request counts before what is said for the client, and that before
+the netrc file; with a base URL, what is said for the client is for that origin alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What both clients are inside: options in, a flow, a response out. It has no colour."""
+"""What both clients are inside: options in, a flow, a response out. It has no colour.
+
+It puts the filters in their order, and a budget of time around all of them. Its law: what one
+face can do the other can, since neither decides anything.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Content for a request: JSON, forms, files, or what it is given as it is."""
+"""Content for a request: JSON, forms, files, or what it is given as it is.
+
+Its law: one kind of content a request; what could mean two things is a TypeError that names the
+options.
+"""
 
 from __future__ import annotations
 

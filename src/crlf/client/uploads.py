@@ -13,7 +13,7 @@ from crlf.client.options import FileInput, Files
 from crlf.message.body import Body, JoinedBody, body_of
 from crlf.message.fields.media import media_type_of
 from crlf.net.files import file_part
-from crlf.wire.multipart import build_part_head, closing, new_boundary, opening
+from crlf.wire.multipart import PART_END, build_part_head, closing, new_boundary, opening
 
 Piece = bytes | tuple[int | None, Callable[[], Body]]
 
@@ -33,12 +33,12 @@ def build_multipart(
 def _multipart(boundary: str, fields: list[tuple[str, str]], files: Files) -> Iterator[Piece]:
     for name, value in fields:
         head = opening(boundary) + build_part_head(name, None, None)
-        yield head + value.encode() + b"\r\n"
+        yield head + value.encode() + PART_END
     for name, file in files.items() if isinstance(files, Mapping) else files:
         filename, kind, content = _file(file)
         yield opening(boundary) + build_part_head(name, filename, kind)
         yield content
-        yield b"\r\n"
+        yield PART_END
     yield closing(boundary)
 
 

@@ -1,4 +1,8 @@
-"""Every verb once, for both colours: what `request` returns, they return."""
+"""Every verb once, for both colours: what `request` returns, they return.
+
+A blocking client's methods give a Response, an asynchronous one's a coroutine of it. Its law:
+a verb is `request` with a name and nothing else, so that an option holds in each of them.
+"""
 
 from __future__ import annotations
 

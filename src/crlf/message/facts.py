@@ -1,4 +1,8 @@
-"""What is known of a connection beside its bytes: who is at its ends, and what TLS agreed on."""
+"""What is known of a connection beside its bytes: who is at its ends, and what TLS agreed on.
+
+On floor 1, since requests and traces carry them up. Its law: facts as the system and TLS gave
+them; what a peer claims of itself is none.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Files that go out in bodies: looked at when a request is built, opened when it is sent."""
+"""Files that go out in bodies: looked at when a request is built, opened when it is sent.
+
+So that a request that waits holds no descriptor, and one that is sent again reads it again. Its
+law: what is not there, or is no file, is an error before anything goes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What can be served, and what a server puts before it: their shapes, without their weight."""
+"""What can be served, and what a server puts before it: their shapes, without their weight.
+
+Whoever starts a server needs these names, not TLS, templates or sessions. Its law: shapes and
+short checks only; what does the work is loaded by who asks for it.
+"""
 
 from __future__ import annotations
 

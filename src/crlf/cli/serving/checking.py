@@ -1,4 +1,8 @@
-"""What `crlf serve --check-config` tries: everything that can be tried without serving."""
+"""What `crlf serve --check-config` tries: everything that can be tried without serving.
+
+Packages, certificates, logs and the application itself. Its law: all faults are told, a line
+each, and no port is taken.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A request as a line for curl, which a POSIX shell runs."""
+"""A request as a line for curl, which a POSIX shell runs.
+
+Its law: curl, given this line, sends the same request; what it would add by itself is taken
+away, and what no line can say is a Failure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A request as JavaScript: `await fetch(...)`, for browsers and Node."""
+"""A request as JavaScript: `await fetch(...)`, for browsers and Node.
+
+Its law: what fetch may set is set, what it sets by itself is left to it, and what it can
+neither send nor be told is a Failure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A request as a line for HTTPie, in its items, which a POSIX shell runs."""
+"""A request as a line for HTTPie, in its items, which a POSIX shell runs.
+
+Its law: HTTPie, given this line, sends the same request; what it would add by itself is taken
+away, and what it has no words for is a Failure.
+"""
 
 from __future__ import annotations
 

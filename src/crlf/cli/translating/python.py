@@ -1,4 +1,8 @@
-"""A request as a program with crlf itself: the line to begin with when a script is to ask."""
+"""A request as a program with crlf itself: the line to begin with when a script is to ask.
+
+Its law: the program runs as it stands, says what differs from the defaults and nothing else,
+and sends the same request.
+"""
 
 from __future__ import annotations
 

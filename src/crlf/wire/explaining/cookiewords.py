@@ -1,4 +1,8 @@
-"""Cookies in words: their names and attributes, and never their values."""
+"""Cookies in words: their names and attributes, and never their values.
+
+Each attribute is said as what a browser makes of it (RFC 6265bis 5). Its law: an explanation may
+be shown to others, so nothing in it signs anybody in.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Sentences for start lines and names: short, concrete, and safe to show on a terminal."""
+"""Sentences for start lines and names: short, concrete, and safe to show on a terminal.
+
+Its law: whatever of the wire stands in a sentence has passed `shown`, and is short.
+"""
 
 from __future__ import annotations
 

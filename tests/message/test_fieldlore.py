@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crlf.message.fieldlore import FieldLore, known_fields
+from crlf.message.fieldlore import FieldLore, known_fields, lore_of
 from crlf.message.grammar import is_token
-from crlf.rules.fieldlore import lore_of
 from crlf.wire.h1.body import FORBIDDEN_TRAILERS
 from crlf.wire.h1.framing import SINGLE
 
