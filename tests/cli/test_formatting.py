@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crlf import Headers
 from crlf.cli.environment import Environment
-from crlf.cli.showing.formatting import Pretty, TerminalOutput, shape_of
+from crlf.cli.showing.formatting import Pretty, TerminalOutput, read_pretty, shape_of
 from crlf.cli.showing.images import image_size
 from crlf.cli.showing.jsontext import JsonShape
 from crlf.cli.showing.markup import MarkupShape, indent_xml
@@ -121,6 +121,16 @@ def test_a_long_document_is_shown_as_it_comes() -> None:
 def test_a_document_that_says_it_is_long_is_shown_as_it_comes() -> None:
     headers = Headers({"content-type": "application/json", "content-length": str(MOST + 1)})
     assert shape_of(headers, "[", Pretty(True, True)).feed("[1") == "[1"
+
+
+def test_a_long_document_is_formatted_where_that_was_asked_for() -> None:
+    headers = Headers({"content-type": "application/json", "content-length": str(MOST + 1)})
+    shape = shape_of(headers, "[", Pretty(True, False, is_said=True))
+    long = "x" * MOST
+    assert shape.feed(f'["{long}",') == f'[\n  "{long}",\n  '
+    assert shape.feed("1]") + shape.finish() == "1\n]"
+    asked = read_pretty("all", Environment(io.BytesIO(), io.BytesIO(), io.BytesIO()))
+    assert asked == (True, True, True)
 
 
 def test_a_slow_document_is_shown_while_it_comes() -> None:

@@ -25,10 +25,19 @@ _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.
 
 
 class Pretty(NamedTuple):
-    """How content is shown: formats, white space made anew; colours; else it is as it comes."""
+    """How content is shown: formats, white space made anew; colours; else it is as it comes.
+
+    is_said: somebody asked for it, so that it is done however long the content is.
+    """
 
     formats: bool
     colours: bool
+    is_said: bool = False
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything is to be done."""
+        return self.formats or self.colours
 
 
 def read_pretty(said: str | None, environment: Environment) -> Pretty:
@@ -38,12 +47,12 @@ def read_pretty(said: str | None, environment: Environment) -> Pretty:
         return Pretty(is_terminal, is_terminal and environment.wants_colour(is_terminal))
     if said not in ("all", "format", "colors", "colours", "none"):
         raise Failure(f"--pretty is all, format, colors or none, not {said!r}")
-    return Pretty(said in ("all", "format"), said in ("all", "colors", "colours"))
+    return Pretty(said in ("all", "format"), said in ("all", "colors", "colours"), is_said=True)
 
 
 def shape_of(headers: Headers, start: str, pretty: Pretty) -> Shape:
     """Choose how text is shown. start: its first piece."""
-    if not any(pretty) or (_length(headers) or 0) > MOST:
+    if not pretty.is_any or (not pretty.is_said and (_length(headers) or 0) > MOST):
         return AsItIs()
     style = Style(pretty.colours)
     kind = essence_of(headers)
@@ -56,7 +65,7 @@ def shape_of(headers: Headers, start: str, pretty: Pretty) -> Shape:
         return Lines(lambda line: _event_line(line, style))
     if name == "json" or name.endswith("+json") or (not kind and start[:1] in ("{", "[")):
         shape = JsonShape(style, indents=pretty.formats)
-        return HeldJson(shape) if pretty.formats else shape
+        return HeldJson(shape, flows=pretty.is_said) if pretty.formats else shape
     is_html = name in ("html", "xhtml+xml")
     if is_html or name == "xml" or name.endswith("+xml"):
         from crlf.cli.showing import markup  # an answer is one thing or another

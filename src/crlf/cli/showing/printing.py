@@ -178,7 +178,7 @@ class Printer:
     def _plain(self, headers: Headers, is_coded: bool) -> Output:
         environment = self._environment
         stream = None if self._is_terminal else StreamOutput(environment.stdout)
-        if stream is not None and not any(self._pretty):
+        if stream is not None and not self._pretty.is_any:
             return stream
         return TerminalOutput(
             environment.show,
@@ -196,12 +196,12 @@ class Printer:
 
         environment = self._environment
         sink = StreamOutput(environment.stdout)
-        if not self._is_terminal and not any(self._pretty):
+        if not self._is_terminal and not self._pretty.is_any:
             return selecting.SelectOutput(self._path, sink)
-        formats, colours = self._pretty
+        pretty = self._pretty
 
         def shown(value: object) -> bytes:
-            text = selecting.as_shown(value, Style(colours), indents=formats)
+            text = selecting.as_shown(value, Style(pretty.colours), indents=pretty.formats)
             return environment.encoded(f"{text}\n")
 
         return selecting.SelectOutput(self._path, sink, shown)

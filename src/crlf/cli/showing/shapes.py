@@ -61,10 +61,20 @@ class Waiting:
 
 
 class HeldJson:
-    """JSON, each value of it shown when it is whole: formatted if it is JSON, else as it came."""
+    """JSON, each value of it shown when it is whole: formatted if it is JSON, else as it came.
 
-    def __init__(self, shape: JsonShape, now: Callable[[], float] = time.monotonic) -> None:
+    flows: what is too long to be held back is formatted all the same, as far as it is JSON.
+    """
+
+    def __init__(
+        self,
+        shape: JsonShape,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        flows: bool = False,
+    ) -> None:
         self._shape = shape
+        self._flows = flows
         self._waiting = Waiting(now)
         self._came: list[str] = []
         self._shaped: list[str] = []
@@ -83,10 +93,11 @@ class HeldJson:
         self._came.append(text)
         self._shaped.append(shaped)
         self._size += len(text)
-        if self._shape.is_broken or self._size > MOST:
+        is_long = self._size > MOST
+        if self._shape.is_broken or (is_long and not self._flows):
             self._is_plain = True
             return self._taken(self._came)
-        self._is_flowing = self._waiting.seconds > PATIENCE
+        self._is_flowing = is_long or self._waiting.seconds > PATIENCE
         if self._is_flowing or self._shape.is_between:
             return self._taken(self._shaped)
         self._waiting.begins()
