@@ -170,6 +170,8 @@ def test_a_session_lasts_by_way_of_asgi(folder: Path) -> None:
     assert again.endswith(b"visit 2")
 
 
+HOSTED = (b"host", b"localhost")
+
 # --- hosted by somebody lenient ------------------------------------------------------------------
 
 
@@ -242,12 +244,45 @@ def test_the_path_is_found_however_a_host_says_it(folder: Path, scope: dict[str,
         {"raw_path": b"*"},
         {"method": "GET /"},
         {"query_string": b"a#b"},
+        {"headers": []},
+        {"headers": [HOSTED, (b"content-type", b"text/plain"), (b"content-type", b"text/html")]},
+        {"headers": [HOSTED, (b"authorization", b"Bearer a"), (b"authorization", b"Bearer b")]},
+        {"headers": [HOSTED, (b"content-length", b"1"), (b"content-length", b"2")]},
+        {"headers": [HOSTED, (b"content-length", b"+1")]},
+        {"headers": [HOSTED, (b"content-length", b"1"), (b"transfer-encoding", b"chunked")]},
+        {"headers": [HOSTED, (b"transfer-encoding", b"chunked")], "http_version": "1.0"},
     ],
 )
 def test_what_crlf_refuses_is_refused_under_a_lenient_host(
     folder: Path, scope: dict[str, Any]
 ) -> None:
     assert status(called(shop(folder), **scope)) == 400
+
+
+@pytest.mark.rfc("9110", "5.4")
+@pytest.mark.parametrize(
+    ("scope", "code", "what"),
+    [
+        ({"headers": [HOSTED, *[(b"x", b"")] * 100]}, 431, b"fields over its limit of 100"),
+        ({"headers": [HOSTED, (b"x", b"y" * 8190)]}, 431, b"field over its limit of 8,192"),
+        ({"headers": [HOSTED, *[(b"x", b"y" * 8000)] * 5]}, 431, b"head over its limit of 32,768"),
+        ({"query_string": b"a=" + b"b" * 8190}, 414, b"line over its limit of 8,192"),
+    ],
+)
+def test_a_head_that_a_host_has_read_is_not_too_large_for_crlf_either(
+    folder: Path, scope: dict[str, Any], code: int, what: bytes
+) -> None:
+    said = called(shop(folder), **scope)
+    assert status(said) == code
+    assert what in content(said)
+
+
+def test_a_head_at_its_limits_is_read(folder: Path) -> None:
+    fields = [HOSTED, (b"x", b"y" * 8189), *[(b"x", b"")] * 98]
+    assert status(called(shop(folder), headers=fields)) == 200
+    query = b"a=" + b"b" * (8192 - len("GET /?a= HTTP/1.1"))
+    assert status(called(shop(folder), query_string=query)) == 200
+    assert status(called(shop(folder), headers=[], http_version="2")) == 200
 
 
 @pytest.mark.parametrize("length", [[], [(b"content-length", b"11")]])

@@ -7,7 +7,7 @@ engine would have refused is refused here, however lenient the host was.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -35,6 +35,7 @@ from crlf.net.tasks import unless, within
 from crlf.ports import InThread
 from crlf.rules.deadlines import DEFAULT_PATIENCE
 from crlf.rules.pages import error_response
+from crlf.wire.h1.framing import request_facts
 from crlf.wire.limits import SERVER_LIMITS, Limits
 from crlf.wire.multipart import MultipartLimits
 from crlf.wire.parts import END, Data, Part
@@ -110,7 +111,7 @@ class AsgiFace:
         request = None
         try:
             try:
-                request = request_of(scope, self._draining)
+                request = request_of(scope, self._draining, self._limits)
                 request = await self._with_content(request, scope, receive)
                 response = await self._answer(request)
             except (RemoteError, Malformed, TooLarge) as fault:
@@ -197,12 +198,13 @@ class AsgiFace:
         return request.with_content(whole)
 
 
-def request_of(scope: Scope, draining: Draining) -> Request:
+def request_of(scope: Scope, draining: Draining, limits: Limits = SERVER_LIMITS) -> Request:
     """Make the request that a scope describes; its content is still to be received.
 
-    Raises Malformed (400) for what crlf's own engine refuses.
+    Raises Malformed and TooLarge for what crlf's own engine refuses.
     """
-    method = scope["method"]
+    method, target = scope["method"], _target_of(scope)
+    _refuse_large(method, target, scope["headers"], limits)
     headers = Headers(
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
     )
@@ -211,11 +213,13 @@ def request_of(scope: Scope, draining: Draining) -> Request:
         raise Malformed("more than one Host field", "RFC 9112 3.2")
     if hosts:
         parse_authority(hosts[0])
+    elif scope["http_version"] == "1.1":
+        raise Malformed("HTTP/1.1 request without a Host field", "RFC 9112 3.2")
     if not is_token(method):
         raise Malformed("method is not a token", "RFC 9112 3.1")
-    target = _target_of(scope)
     parse_target(target, method)
     version = "1.0" if scope["http_version"] == "1.0" else "1.1"
+    request_facts(headers, version)  # the host has framed it, by whichever of two lengths
     peer, local = scope.get("client"), scope.get("server")
     received = Received(
         scope.get("scheme") or "http",
@@ -225,6 +229,22 @@ def request_of(scope: Scope, draining: Draining) -> Request:
         is_unix=not peer,
     )
     return Request.received((method, target, headers, version), b"", received)
+
+
+def _refuse_large(
+    method: str, target: str, fields: Iterable[tuple[bytes, bytes]], limits: Limits
+) -> None:
+    """Raise TooLarge for a head that crlf's own engine would not have read."""
+    line = len(method) + len(target) + len("  HTTP/1.1")
+    if line > limits.line:
+        raise TooLarge("line", limits.line, 414, "RFC 9112 3")
+    sizes = [len(name) + len(value) + len(": ") for name, value in fields]
+    if len(sizes) > limits.fields:
+        raise TooLarge("fields", limits.fields, 431, "RFC 9110 5.4")
+    if sizes and max(sizes) > limits.field:
+        raise TooLarge("field", limits.field, 431, "RFC 9110 5.4")
+    if line + sum(sizes) > limits.head:
+        raise TooLarge("head", limits.head, 431, "RFC 9110 5.4")
 
 
 def _target_of(scope: Scope) -> str:
