@@ -33,7 +33,6 @@ from server_rows import CONNECTIONS, UVICORN, loaded
 from turns import Aim, Column, Figures, in_turns, table
 
 HERE = BENCH / "servers" / "pages"
-OWN_STEPS = ("page", "form", "name", "bare")
 FORM = "application/x-www-form-urlencoded"
 
 

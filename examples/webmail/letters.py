@@ -138,11 +138,6 @@ def read_letter(content: bytes) -> Letter:
     )
 
 
-def raw_field(content: bytes, name: str) -> str:
-    """Read one field of a message, decoded, without taking the message apart."""
-    return _field(_headers_of(content), name)
-
-
 def _parsed(content: bytes) -> tuple[Message[Any, Any], list[str]]:
     if len(content) > LONGEST:
         return _headers_of(content), ["This message is too long to be taken apart."]

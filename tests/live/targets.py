@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -254,9 +254,3 @@ async def pieces_of(data: bytes, size: int) -> AsyncIterator[bytes]:
     """Yield data piece by piece."""
     for at in range(0, len(data), size):
         yield data[at : at + size]
-
-
-def quietly(close: Callable[[], object]) -> None:
-    """Close what may be gone already."""
-    with suppress(OSError):
-        close()

@@ -359,11 +359,6 @@ async def hangs_up_early(visit: Visit, asked: Asked) -> bool:
     return False
 
 
-HARMLESS = tuple(name for name in WAYS if name in (
-    "good", "chunks", "dribble", "interim", "slow", "closes", "to_the_end"
-))  # fmt: skip
-
-
 def reset(stream: Any) -> None:
     """Break a connection as a peer that crashed does."""
     if hasattr(stream, "reset"):
