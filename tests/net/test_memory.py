@@ -194,6 +194,30 @@ def test_https_is_served_without_tls_and_both_ends_know() -> None:
     asyncio.run(main())
 
 
+def test_a_service_that_looks_when_it_begins_knows_of_tls_too() -> None:
+    """As a server does, which says https or http of a connection once."""
+    seen = []
+
+    async def serve(stream: Stream) -> None:
+        seen.append(stream.facts.tls)
+        await stream.write(await stream.read(None), None)
+
+    async def story(network: MemoryNetwork | AsyncMemoryNetwork) -> None:
+        plain = await network.connect("a.example", 443, None)
+        stream = await network.start_tls(plain, DEFAULT_TLS, "a.example", None)
+        await stream.write(b"?", soon())
+        assert await stream.read(soon()) == b"?"
+        stream.close()
+        await network.aclose()
+
+    async def main() -> None:
+        await story(AsyncMemoryNetwork(serve))
+
+    run_sync(story(MemoryNetwork(serve)))
+    asyncio.run(main())
+    assert seen == [UNENCRYPTED, UNENCRYPTED]
+
+
 async def hang(stream: Stream) -> None:
     await stream.read(None)
     await asyncio.sleep(3600)

@@ -95,6 +95,16 @@ assert "sqlite3" not in sys.modules and "crlf.net.sessionvalkey" not in sys.modu
     assert os.listdir(".") == []
 
 
+def test_over_https_in_memory_the_cookie_is_the_one_that_is_served() -> None:
+    app = App()
+    app.get("/")(lambda request: {"n": request.session.increment("n"), "at": str(request.url)})
+    with Client(app=app, base_url="https://shop.example") as client:
+        answer = client.get("/")
+        assert answer.headers["set-cookie"].startswith("__Host-session=")
+        assert "; Secure" in answer.headers["set-cookie"]
+        assert client.get("/").json() == {"n": 2, "at": "https://shop.example/"}
+
+
 # --- one application in another ------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from crlf.net.aio import AioNetwork
 from crlf.net.blocking import BlockingNetwork
@@ -154,14 +155,13 @@ class MemoryNetwork(_OneService, BlockingNetwork):
         addresses: Sequence[str] | None = None,
         settings: SocketSettings = DEFAULT_SOCKETS,
     ) -> Stream:
-        """Make a connection to the service, which begins when the loop first runs."""
+        """Make a connection to the service, which begins when it is first used."""
         return self._loop.run(self._connect())
 
     async def _connect(self) -> DrivenStream:
         loop = asyncio.get_running_loop()
         here, there = join(loop, self.to_server, self.to_client)
-        self._servings.begin(loop, there)
-        return DrivenStream(here, self._loop)
+        return DrivenStream(here, self._loop, partial(self._servings.begin, loop, there))
 
     async def aclose(self) -> None:
         """Wait a moment for the connections to end, cut them, and let go of loop and threads."""

@@ -256,22 +256,29 @@ def join(
 
 
 class DrivenStream:
-    """The client's end of a connection whose server lives on a private loop; never suspends."""
+    """The client's end of a connection whose server lives on a private loop; never suspends.
 
-    __slots__ = ("_end", "_loop", "facts")
+    begin: has the server begin. It is called at the first use, and not before: whether the
+    connection is encrypted is known by then, which the server looks at when it begins.
+    """
+
+    __slots__ = ("_begin", "_end", "_loop", "facts")
     sends_files = False
 
-    def __init__(self, end: MemoryStream, loop: PrivateLoop) -> None:
+    def __init__(self, end: MemoryStream, loop: PrivateLoop, begin: Callable[[], object]) -> None:
+        self._begin: Callable[[], object] | None = begin
         self._end = end
         self._loop = loop
         self.facts = end.facts
 
     async def read(self, deadline: float | None) -> bytes:
         """Run the loop until something arrives; b"" when the peer is done."""
+        self._use()
         return self._loop.run(self._end.read(deadline))
 
     async def write(self, data: bytes, deadline: float | None) -> None:
         """Hand data over, running the loop while there is no room for it."""
+        self._use()
         self._loop.run(self._end.write(data, deadline))
 
     async def send_file(
@@ -282,6 +289,7 @@ class DrivenStream:
 
     async def end(self, deadline: float | None) -> None:
         """Say that we send no more; reading goes on."""
+        self._use()
         self._loop.call(self._end._outgoing.end)
 
     def close(self) -> None:
@@ -290,11 +298,17 @@ class DrivenStream:
 
     def has_arrived(self) -> bool:
         """Whether a read would return at once, when the server has done what it can do now."""
+        self._use()
         return self._loop.run(self._look())
 
     def on_end(self, callback: Callable[[], object] | None) -> None:
         """Call back once when the server has ended, as far as its loop is run."""
         self._loop.call(lambda: self._end.on_end(callback))
+
+    def _use(self) -> None:
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            self._loop.run(_called(begin))
 
     async def _look(self) -> bool:
         await asyncio.sleep(0)
@@ -304,3 +318,7 @@ class DrivenStream:
         """Let both ends say that they are encrypted."""
         self._end.pretend_tls()
         self.facts = self._end.facts
+
+
+async def _called(begin: Callable[[], object]) -> None:
+    begin()
