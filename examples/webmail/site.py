@@ -125,6 +125,11 @@ def not_from_here(request: Request, error: Refused) -> object:
     return _trouble("Please try that again", f"{sentence}{_sentence(error.reason)}")
 
 
+@app.on_error(405)
+def not_that_way(request: Request, error: Refused) -> object:
+    return _trouble("Not that way", "This address does other things than that.")
+
+
 @app.on_error(404)
 def not_there(request: Request, error: Refused) -> object:
     return _trouble("Nothing here", error.reason or "Nothing in this mailbox has that address.")
@@ -132,7 +137,14 @@ def not_there(request: Request, error: Refused) -> object:
 
 @app.on_error(413)
 def too_large(request: Request, error: TooLarge | Refused) -> object:
-    return _trouble("That is too much", "It is larger than this server takes in one piece.")
+    sentence = "A letter may bring 20 MB of files, and an mbox may have 64 MB."
+    return _trouble("That is too much", f"{sentence} Go back: what you wrote is still there.")
+
+
+@app.on_error(500)
+def broken(request: Request, error: Exception) -> object:
+    """What nobody foresaw: the log says what it was, and the page does not."""
+    return _trouble("Something broke", "It is our fault, and it has been noted. Please try again.")
 
 
 def _trouble(title: str, sentence: str) -> object:

@@ -384,10 +384,26 @@ def test_what_was_attached_survives_a_form_that_is_refused(ann: Reader) -> None:
 def test_too_much_is_refused_before_it_is_read(ann: Reader) -> None:
     page = ann.post("/compose", {"to": "x"}, files={"files": ("big", bytes(26_000_000))})
     assert page.status_code == 413
+    assert "<h1>That is too much</h1>" in page.text
+    assert "what you wrote is still there" in page.text
     assert ann.get("/mail/inbox").status_code == 200
     page = ann.post("/compose", {"to": "x"}, files={"files": ("big", bytes(21_000_000))})
     assert page.status_code == 400
     assert "At most 20 MB in all" in page.text
+
+
+def test_trouble_of_any_kind_is_a_page_of_the_web_mail(
+    ann: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counts(_: object) -> None:
+        raise ValueError("secret")
+
+    answer = ann.client.put("http://localhost/account", content=b"")
+    assert (answer.status_code, "<h1>Not that way</h1>" in answer.text) == (405, True)
+    monkeypatch.setattr("examples.webmail.mailboxes.Mailbox.counts", counts)
+    page = ann.get("/mail/inbox")
+    assert (page.status_code, "<h1>Something broke</h1>" in page.text) == (500, True)
+    assert "secret" not in page.text
 
 
 # --- letters by the dozen ------------------------------------------------------------------------

@@ -261,8 +261,14 @@ def test_pages_fit_the_screen_and_can_be_used_by_everybody(
     browser: Browser, store: str, tmp_path: Path, width: int, dark: bool
 ) -> None:
     browser.look(width, dark=dark)
-    for path in ("/login", "/signup", "/nowhere"):
+    for path in ("/login", "/signup", "/nowhere", f"/?q={'long' * 20}"):
         assert_fits(browser, store + path, width)
+    for narrow in (360, 740, 768, 900, 1024):
+        browser.look(narrow, dark=dark)
+        for path in ("/part/7", "/shipping", "/login"):
+            browser.open(store + path)
+            assert browser.run(CUT_LABELS) == [], (path, narrow)
+    browser.look(width, dark=dark)
     sign_up(browser, store)
     browser.open(f"{store}/part/22")
     browser.fill("#quantity", "12")
@@ -275,6 +281,13 @@ def test_pages_fit_the_screen_and_can_be_used_by_everybody(
         assert_fits(browser, store + path, width)
     shot = browser.picture(tmp_path / "page.png")
     assert shot.read_bytes().startswith(b"\x89PNG")
+
+
+# Labels of which a part is under the input that they are for.
+CUT_LABELS = """
+return [...document.querySelectorAll('main label')]
+  .filter(label => label.scrollHeight > label.clientHeight + 2).map(label => label.textContent);
+"""
 
 
 def assert_fits(browser: Browser, url: str, width: int) -> None:

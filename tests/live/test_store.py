@@ -506,6 +506,16 @@ def test_what_nobody_foresaw_is_a_page_that_tells_nothing(
     assert "secret" not in page.text
 
 
+@pytest.mark.rfc("9110", "15.5.14")
+def test_a_photo_that_is_too_large_is_refused_on_a_page_of_the_store(visitor: Visitor) -> None:
+    visitor.join()
+    photo = {"photo": ("large.png", PNG + bytes(9 << 20), "image/png")}
+    page = visitor.post("/projects", data={"caption": "A clock"}, files=photo)
+    assert (page.status_code, heading(page)) == (413, "Too much at once")
+    assert "8 MB" in page.text
+    assert "script-src 'none'" in page.headers["content-security-policy"]
+
+
 @pytest.mark.parametrize("unseen", ["\0", "\x1b", "\x7f", "\x85", "\ufffe"])
 def test_what_no_page_can_show_is_left_out(visitor: Visitor, unseen: str) -> None:
     visitor.buy(7)

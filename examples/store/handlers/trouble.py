@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from crlf import ProtocolError, Refused, Request
-from examples.store.shop import app, page
+from examples.store.shop import SAFE, app, page
 
 # What is said of each status; the sentence where the error itself has none for visitors.
 TITLES: Final = {
@@ -14,7 +14,7 @@ TITLES: Final = {
     403: ("Not from there", "This may not be done from where you are."),
     404: ("Not in stock", "Nothing in this store has that address."),
     405: ("Not that way", "This address does other things than that."),
-    413: ("Too much at once", "That is more than this store takes."),
+    413: ("Too much at once", "That is more than this store takes: a photo may have 8 MB."),
     429: ("Too often", "Please wait a little."),
 }
 OUR_FAULT: Final = "It is our fault, and it has been noted. Please try again."
@@ -27,7 +27,10 @@ def trouble_of(status: int, title: str, otherwise: str) -> Callable[[Request, Ex
         said = otherwise
         if isinstance(error, Refused | ProtocolError) and error.reason:
             said = sentence(error)
-        return page(request, "trouble.html", status, status=status, title=title, sentence=said)
+        # With SAFE here too: what is refused before it is read does not come by the filter.
+        return page(
+            request, "trouble.html", status, SAFE, status=status, title=title, sentence=said
+        )
 
     return trouble
 
