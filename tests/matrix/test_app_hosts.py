@@ -122,7 +122,8 @@ def test_a_host_that_takes_everything_keeps_its_loop() -> None:
 
     scope = {
         "type": "http", "http_version": "1.1", "method": "GET", "path": "/",
-        "headers": [(b"host", b"a")], "query_string": b"", "scheme": "http", "client": ("127.0.0.1", 1), "server": None,
+        "headers": [(b"host", b"a")], "query_string": b"", "scheme": "http",
+        "client": ("127.0.0.1", 1), "server": None,
     }  # fmt: skip
     asyncio.run(asyncio.wait_for(app(scope, receive, send), 10))
     assert closed == [True]
