@@ -45,10 +45,10 @@ def test_every_sample_is_read_and_the_same_each_time() -> None:
 
 @pytest.mark.parametrize("name", ODDITIES)
 def test_an_odd_letter_is_read_soon(name: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     letter = read_letter(ODDITIES[name])
     formatted(letter)
-    assert time.monotonic() - began < 1.5
+    assert time.process_time() - began < 1.5
     assert "\n" not in letter.subject
     assert len(letter.subject) <= 1000
     assert len(letter.cc) <= 500
@@ -77,9 +77,9 @@ def test_work_grows_with_the_length_of_a_field_and_not_with_its_square(
     piece: str, field: str
 ) -> None:
     content = f"{field}: x; {piece * (1_000_000 // len(piece))}\r\n\r\nx".encode()
-    began = time.monotonic()
+    began = time.process_time()
     letter = read_letter(content)
-    assert time.monotonic() - began < 1.5
+    assert time.process_time() - began < 1.5
     assert letter.text == "x"
 
 
@@ -176,11 +176,11 @@ def test_html_that_calls_itself_a_picture_is_none() -> None:
     ids=lambda html: html[:16],
 )  # fmt: skip
 def test_html_that_is_made_to_be_work_is_not_shown_or_soon(html: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     letter = read_letter(html_letter(html))
     formatted(letter)
     assert plain_text(letter.html) is not None
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 3
 
 
 @given(st.text(max_size=200))
