@@ -344,10 +344,10 @@ def test_globs_are_those_of_curl() -> None:
     "text", ["[1-1000000000]", "[1-999999999999999999]", "{a,b}" * 40, "{" + "," * 5000 + "}"]
 )
 def test_what_would_be_too_many_is_refused_at_once(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Failure, match=f"over {MAX_URLS:,}|globs"):
         expand_globs(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 # --- hostile -------------------------------------------------------------------------------------
@@ -372,11 +372,11 @@ MANY = 200_000
 )  # fmt: skip
 @pytest.mark.timeout(20)
 def test_hostile_words_take_no_long(crlf: CommandLine, text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     done = crlf("from-curl", text)
     assert done.code in (0, 1, 2, 26)
     assert "a mistake in crlf" not in done.err
-    assert time.perf_counter() - began < 8
+    assert time.process_time() - began < 8
 
 
 def test_nothing_that_a_terminal_obeys_is_written(crlf: CommandLine, tmp_path: Path) -> None:

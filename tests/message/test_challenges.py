@@ -137,10 +137,10 @@ def test_there_is_an_end_to_challenges_and_parameters() -> None:
     ],
 )
 def test_a_hostile_field_takes_no_time(value: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(Malformed):
         parse_challenges([value])
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 WORDS = st.text("abcXYZ019-_", min_size=1, max_size=8)

@@ -82,13 +82,13 @@ def test_nothing_is_too_odd_to_be_read(text: str) -> None:
 
 
 def test_a_long_field_is_read_in_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in ("a=1;", "a;", "a;  ", 'a="', ":", "a=:", "-1", "a,", "\\", 'a;a="\\"'):
         parse_digests(piece * 100_000)
         parse_digests("a=:" + piece * 100_000)
         parse_digests('a="' + piece * 100_000)
         parse_digests("a=:AA==:" + piece * 100_000)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.rfc("9530", "5")

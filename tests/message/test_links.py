@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -172,9 +172,9 @@ def test_links_are_counted() -> None:
 def test_reading_takes_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:
         text = '"' * (size % 2) + piece * (size // len(piece))
-        began = perf_counter()
+        began = process_time()
         parse_links(text, BASE, 10**9)
-        return perf_counter() - began
+        return process_time() - began
 
     seconds(1000)
     # The head's limit is 64 KiB: what takes as long here as a quadratic walk, takes seconds.

@@ -66,11 +66,11 @@ def test_too_many_ranges_ask_for_everything() -> None:
 
 
 def test_a_range_of_many_members_is_read_in_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     parse_range("bytes=" + "0-1," * 1_000_000)
     parse_range("bytes=" + " " * 1_000_000)
     parse_content_range("bytes " + "0" * 1_000_000)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.rfc("9110", "14.1.2")

@@ -419,11 +419,11 @@ def test_a_common_name_is_not_whom_a_certificate_is_for(tmp_path) -> None:
 @pytest.mark.usefixtures("no_contexts")
 def test_making_a_client_reads_nothing(monkeypatch) -> None:
     monkeypatch.setattr(trust, "build_client_context", lambda _: pytest.fail("read"))
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(20):
         with Client(verify="/nowhere.pem", cert="/nowhere.key", tls_minimum="1.3"):
             pass
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
 
 
 @pytest.mark.usefixtures("no_contexts")

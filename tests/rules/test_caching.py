@@ -35,9 +35,9 @@ def test_the_first_pattern_that_fits_says_it() -> None:
 
 def test_a_pattern_of_many_stars_takes_no_time() -> None:
     rules = CacheRules({"*a" * 200 + "b": "max-age=60"})
-    began = time.perf_counter()
+    began = time.process_time()
     rules.value_of("a" * 8000)
-    assert time.perf_counter() - began < 0.2
+    assert time.process_time() - began < 0.2
 
 
 def test_rules_as_text() -> None:
@@ -87,7 +87,7 @@ def test_a_rule_goes_before_a_digest() -> None:
 
 
 def test_a_long_name_takes_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for name in ("-" * 8000 + ".js", ".a" * 4000, "a-" * 4000 + ".", "-aaaaaaaa." * 800):
         is_hashed(name)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5

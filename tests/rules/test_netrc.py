@@ -127,10 +127,10 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     ],
 )
 def test_a_hostile_file_takes_no_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(Malformed):
         parse_netrc(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_there_is_an_end_to_a_file() -> None:

@@ -342,10 +342,10 @@ def test_a_long_list_is_walked_once_and_asked_in_no_time() -> None:
     exempt = Exemptions(",".join(f"h{number}.example" for number in range(MAX_ENTRIES)))
     host = ".".join(["a"] * 120)
     exempt.cover(host, 80)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(100):
         assert not exempt.cover(host, 80)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 LABELS = st.from_regex("[a-z]{1,3}", fullmatch=True)

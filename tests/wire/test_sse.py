@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -173,11 +173,11 @@ def test_keeping_a_connection_open_costs_nothing() -> None:
 def test_many_small_pieces_take_linear_time() -> None:
     def seconds(count: int) -> float:
         parser = EventParser()
-        began = perf_counter()
+        began = process_time()
         for _ in range(count):
             parser.receive(b"x")
         parser.receive(b"\n")
-        return perf_counter() - began
+        return process_time() - began
 
     assert seconds(400_000) < 2.0
 
