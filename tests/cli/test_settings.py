@@ -221,6 +221,7 @@ def test_what_is_wrong_is_said_with_its_place(home: Home, text: str, line: str) 
 
 def test_no_toml_is_said(home: Home) -> None:
     assert home.fault("[defaults\n").startswith(f"{SHOWN} is no TOML: ")
+    assert home.fault(f"timeout = {'9' * 10_000}").startswith(f"{SHOWN} is no TOML: ")
     home.file.write_bytes(b"# \xff")
     with pytest.raises(Failure, match="is no UTF-8, at byte 2"):
         home.read("get", "a.example")

@@ -62,7 +62,7 @@ def _read(path: str, name: str, *, is_shared: bool, must: bool) -> FileTold:
         return FileTold(name, faults=(f"{name} cannot be read: {fault.strerror}",))
     except UnicodeDecodeError as fault:
         return FileTold(name, faults=(f"{name} is no UTF-8, at byte {fault.start}",))
-    except (tomllib.TOMLDecodeError, RecursionError) as fault:
+    except (ValueError, RecursionError) as fault:  # the first also of numbers without end
         return FileTold(name, faults=(f"{name} is no TOML: {fault}",))
     if is_shared:
         tool = tables.get("tool")

@@ -82,7 +82,7 @@ class _SettingsFile:
         self._text = self._read(path)
         try:
             self._tables = tomllib.loads(self._text)
-        except (tomllib.TOMLDecodeError, RecursionError) as fault:
+        except (ValueError, RecursionError) as fault:  # the first also of numbers without end
             raise Failure(f"{self._shown} is no TOML: {fault}") from None
         for key, value in self._tables.items():
             if key not in (_DEFAULTS, _HOST):
