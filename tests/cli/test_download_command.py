@@ -329,6 +329,12 @@ def test_what_is_too_large_is_not_read(crlf: CommandLine, site: str) -> None:
     assert done.code == 0
     done = crlf("download", f"{site}/bytes/8192", "--max-size", "4K")
     assert (done.code, os.listdir(crlf.folder)) == (63, ["4096"])
+    assert done.err.endswith("/bytes/8192: the content is over its limit of 4,096 bytes\n")
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_none(crlf: CommandLine, site: str) -> None:
+    done = crlf("download", f"{site}/page", "-o", "none/page")
+    assert (done.code, done.err.endswith("none/page.part: there is no such folder\n")) == (23, True)
 
 
 @pytest.mark.parametrize(
@@ -341,6 +347,7 @@ def test_what_is_too_large_is_not_read(crlf: CommandLine, site: str) -> None:
         (["http://a.example/", "-j", "0"], "--jobs takes a number"),
         (["http://a.example/", "--max-size", "much"], "--max-size takes a size"),
         (["ftp://a.example/x"], "only http and https"),
+        (["X-A:b", "http://a.example/"], "; a header field is said by -H 'NAME: VALUE'"),
         (["http://a.example/", "--checksum", "abc"], "is no checksum"),
         (["-i", "nowhere"], "cannot read nowhere"),
         (["http://a.example/", "--overwrite", "--numbered"], "exclude each other"),

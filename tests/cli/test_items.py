@@ -78,6 +78,7 @@ def test_a_backslash_takes_a_separators_meaning_away(text: str, name: str, value
         ("a=@", "names no file"),
         ("a:=", "no JSON"),
         ("https://b.example/", "second URL"),
+        (":8000/b", "second URL"),
     ],
 )
 def test_what_is_no_item_says_how_to_write_one(text: str, says: str) -> None:

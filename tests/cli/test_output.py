@@ -106,7 +106,7 @@ def test_a_full_disk_is_told(crlf: CommandLine, site: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("none/a", "No such file or directory"), (".", "Is a directory")]
+    ("name", "why"), [("none/a", "there is no such folder"), (".", "Is a directory")]
 )
 def test_a_place_where_nothing_can_be_is_named(
     name: str, why: str, crlf: CommandLine, site: str

@@ -151,6 +151,8 @@ def test_a_refusal_is_shown_and_told(crlf: CommandLine, store: str, photo: Path)
         (["f", "http://a.example/", "--type", "photo"], 2, "is no media type"),
         (["f", "http://a.example/", "--method", "a b"], 2, "is no method"),
         (["f"], 2, "URL is missing"),
+        (["f", "g", ":8000/"], 2, "one file is sent"),
+        (["f", "g", "http://a.example/"], 2, "one file is sent"),
     ],
 )
 def test_what_cannot_be_sent_is_said_first(

@@ -57,6 +57,11 @@ def test_it_is_written_after_the_content(crlf: CommandLine, site: str) -> None:
     assert (done.text, (crlf.folder / "x").read_text(encoding="utf-8")) == ("c", "ab")
 
 
+def test_a_file_that_takes_no_more_is_named(crlf: CommandLine, site: str) -> None:
+    done = crlf("get", f"{site}/page", "-q", "-w", "%output{/dev/full}%{http_code}")
+    assert (done.code, done.err) == (23, "crlf: cannot write /dev/full: No space left on device\n")
+
+
 def test_an_unknown_variable_is_said_and_left_out(crlf: CommandLine, site: str) -> None:
     done = crlf("get", f"{site}/page", "-q", "-w", "[%{foo}]")
     assert (done.code, done.text) == (OK, "[]")

@@ -259,9 +259,9 @@ def test_a_note_has_no_password_in_it() -> None:
     [
         (None, "http://a/b/c.txt?d=e.f", "c.txt"),
         (None, "http://a/b/c%20d.txt", "c d.txt"),
-        (None, "http://a/", "unnamed"),
-        (None, "http://a", "unnamed"),
-        (None, "http://a/b/", "unnamed"),
+        (None, "http://a/", "index.html"),
+        (None, "http://a", "index.html"),
+        (None, "http://a/b/?c=d", "index.html"),
         (None, "http://a/..%2f..%2fetc%2fpasswd", "passwd"),
         (None, "http://a/.bashrc", "bashrc"),
         (None, "http://a/%00%0a", "unnamed"),

@@ -35,7 +35,7 @@ MEANINGS: dict[int, str] = {
     NO_CONNECTION: "no connection: the name is unknown, or nobody answers there",
     NOT_HTTP: "the answer breaks a rule of HTTP, or ends too early",
     NO_OUTPUT: "the output cannot be written",
-    NO_INPUT: "a file to be sent cannot be read",
+    NO_INPUT: "a file that is needed cannot be read",
     TOO_LATE: "a time limit passed",
     NOT_AS_SAID: "what arrived is not what its digest says",
     REDIRECTS: "too many redirects, or a circle of them",

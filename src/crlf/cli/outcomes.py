@@ -38,6 +38,8 @@ def outcome_of(fault: BaseException) -> tuple[str, int]:
         code = next((code for kind, code in _CODES if isinstance(fault, kind)), exits.OTHER)
         if isinstance(fault, errors.RemoteError):
             line = f"the answer is broken: {line}"
+        elif isinstance(fault, errors.TooLarge) and fault.what == "body":
+            line = f"the content is over its limit of {fault.limit:,} bytes"
     elif isinstance(fault, OSError):
         where = f"{fault.filename}: " if isinstance(fault.filename, str) else ""
         line, code = f"cannot write the output: {where}{reason_of(fault)}", exits.NO_OUTPUT

@@ -38,6 +38,7 @@ from crlf.message.url import URL
 from crlf.values import frozen
 
 MAX_NOTE: Final = 64 * 1024  # bytes of a note; a URL of 8 KiB and a tag of 8 KiB fit in
+INDEX: Final = "index.html"  # what a URL is called that ends in a slash, as by wget and aria2
 ENOUGH: Final = 64 * 1024  # bytes; an attempt that brought as many was not for nothing
 _FIRST_PAUSE: Final = 0.5  # seconds, doubled each time; curl begins with 1
 _LONGEST_PAUSE: Final = 30.0  # curl 600
@@ -233,7 +234,8 @@ def file_name(headers: Headers, url: URL) -> str:
     named = parse_disposition(headers.get("content-disposition") or "")
     theirs = None if named is None else named.filename
     if not theirs:
-        theirs = percent_decode(url.path.rpartition("/")[2]).decode("utf-8", "replace")
+        last = url.path.rpartition("/")[2] or INDEX
+        theirs = percent_decode(last).decode("utf-8", "replace")
     name = safe_name(theirs)
     return f"{name}_" if name.lower().endswith((".part", ".part.json")) else name
 

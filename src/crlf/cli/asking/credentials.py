@@ -62,6 +62,7 @@ def _ask(prompt: str, missing: str, environment: Environment) -> str:
     try:
         return environment.ask(prompt)
     except EOFError:
+        environment.leave_line()  # the prompt's
         raise Failure(f"{missing}, and none was typed") from None
 
 

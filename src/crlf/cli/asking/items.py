@@ -86,6 +86,8 @@ def unescaped(text: str) -> str:
 def _item(separator: str, name: str, value: str, text: str) -> Item:
     from_file = len(separator) > 1 and separator.endswith("@")
     kind = separator[:-1] if from_file else separator
+    if not name and kind == ":" and value[:1].isdecimal():
+        raise Failure(f"{text!r} looks like a second URL; only one is requested")
     if not name and (kind != "@" or not value):
         raise Failure(f"{text!r} has no name before the {separator}")
     if kind == ":" and value.startswith("//") and name.lower() in ("http", "https"):

@@ -78,6 +78,8 @@ class FileOutput:
                 self.path = os.path.realpath(path)  # a link stays, what it leads to changes
                 self._part = f"{self.path}.part"
                 self._file = io.FileIO(self._part, "wb", opener=_open_part)
+        except FileNotFoundError:
+            raise Failure(f"cannot write {shown}: there is no such folder", NO_OUTPUT) from None
         except OSError as fault:
             raise Failure(f"cannot write {shown}: {reason_of(fault)}", NO_OUTPUT) from None
 

@@ -213,7 +213,14 @@ class _Writer:
         except OSError as fault:
             raise Failure(f"cannot write {name}: {fault.strerror}", NO_OUTPUT) from None
         self._put = lambda text: file.write(text.encode("utf-8", "replace"))
-        self._close = file.close
+
+        def close() -> None:
+            try:
+                file.close()
+            except OSError as fault:
+                raise Failure(f"cannot write {name}: {fault.strerror}", NO_OUTPUT) from None
+
+        self._close = close
         self._is_terminal = False
 
     def write(self, text: str) -> None:

@@ -46,7 +46,7 @@ class Wanted(NamedTuple):
 
 def read_wanted(arguments: Arguments, environment: Environment) -> list[Wanted]:
     """List what a command line asks for, nothing twice. Raises Failure."""
-    wanted = [Wanted(read_url(word)) for word in arguments.words]
+    wanted = [Wanted(_word_url(word)) for word in arguments.words]
     for source in arguments.every("input"):
         wanted += read_list(_read(source, environment), source)
     if not wanted:
@@ -66,6 +66,16 @@ def read_wanted(arguments: Arguments, environment: Environment) -> list[Wanted]:
     if sums is not None:
         wanted = _with_digests(wanted, sums, environment)
     return wanted
+
+
+def _word_url(word: str) -> URL:
+    """Read a URL of the command line, where others would have an item. Raises Failure."""
+    try:
+        return read_url(word)
+    except Failure as fault:
+        if "/" in word or not (":" in word or "=" in word):
+            raise
+        raise Failure(f"{fault.line}; a header field is said by -H 'NAME: VALUE'") from None
 
 
 def _list_url(text: str, where: str) -> URL:

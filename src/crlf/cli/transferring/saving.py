@@ -121,7 +121,9 @@ def _reason(transfer: Transfer) -> tuple[str, int]:
         return f"another download is writing {transfer.part}", NO_OUTPUT
     if type(fault) in (OSError, FileNotFoundError, PermissionError) and isinstance(fault, OSError):
         where = transfer.part or fault.filename or "the file"
-        return f"cannot write {where}: {reason_of(fault)}", NO_OUTPUT
+        is_lost = isinstance(fault, FileNotFoundError)
+        why = "there is no such folder" if is_lost else reason_of(fault)
+        return f"cannot write {where}: {why}", NO_OUTPUT
     return outcome_of(fault if fault is not None else RuntimeError("it has not failed"))
 
 

@@ -37,6 +37,10 @@ def run(command: Command, arguments: Arguments, environment: Environment) -> int
     """Send the file; return the exit code. Raises Failure, CrlfError, OSError."""
     environment.is_silent = len(arguments.every("quiet")) > 1
     path, target, *items = arguments.words
+    if any(item.startswith((":", "http://", "https://")) for item in items):
+        raise Failure(
+            "one file is sent: crlf upload FILE URL; several: crlf post URL a@FILE b@FILE"
+        )
     form = arguments.last("as-form")
     method = _method(arguments, command.method, form)
     name = "" if path == "-" else os.path.basename(os.path.abspath(environment.path(path)))
