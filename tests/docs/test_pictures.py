@@ -23,3 +23,9 @@ def test_a_picture_is_small_and_shown(path: Path) -> None:
     assert path.stat().st_size < 120_000
     pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md")]
     assert any(f"img/{path.name})" in page for page in pages)
+
+
+def test_each_picture_of_the_examples_is_shown() -> None:
+    for path in sorted((ROOT / "docs" / "apps" / "img").glob("*.png")):
+        pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "apps").glob("*.md")]
+        assert any(f"img/{path.name})" in page for page in pages), path.name
