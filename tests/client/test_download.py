@@ -206,6 +206,7 @@ def test_options_of_a_request_hold(saving: Saving, tmp_path: Path) -> None:
             server.url, tmp_path / "f", params={"a": "1"}, auth=("u", "p"),
             headers={"x-mine": "2", "Accept-Encoding": "gzip", "user-agent": None},
         )  # fmt: skip
+    assert len(server.asked) == 2
     for asked in server.asked:
         assert asked[""] == "GET /file.bin?a=1 HTTP/1.1"
         assert asked["x-mine"] == "2"

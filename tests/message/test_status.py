@@ -6,17 +6,12 @@ import http
 
 import pytest
 
+from crlf.message.response import Response
 from crlf.message.status import (
     MEANINGS,
     REASONS,
     Status,
     explain,
-    is_client_error,
-    is_informational,
-    is_redirect,
-    is_server_error,
-    is_success,
-    may_have_body,
     reason_of,
 )
 
@@ -71,21 +66,15 @@ def test_an_unknown_code_counts_as_the_first_of_its_class() -> None:
     assert explain(99).startswith("No status code")
 
 
-@pytest.mark.parametrize(
-    ("question", "first"),
-    [
-        (is_informational, 100),
-        (is_success, 200),
-        (is_redirect, 300),
-        (is_client_error, 400),
-        (is_server_error, 500),
-    ],
-)
-def test_a_code_is_of_one_class(question, first: int) -> None:
-    assert [code for code in range(1000) if question(code)] == list(range(first, first + 100))
+def test_a_response_knows_the_class_of_its_code() -> None:
+    codes = range(100, 600)
+    assert [code for code in codes if Response(code).is_success] == list(range(200, 300))
+    assert [code for code in codes if Response(code).is_error] == list(range(400, 600))
 
 
-@pytest.mark.rfc("9112", "6.3")
-def test_no_body_follows_1xx_204_and_304() -> None:
-    bodiless = [code for code in range(100, 600) if not may_have_body(code)]
-    assert bodiless == [*range(100, 200), 204, 304]
+@pytest.mark.rfc("9110", "15.4")
+def test_a_redirect_has_somewhere_to_go() -> None:
+    there = {"location": "/there"}
+    found = [code for code in range(100, 600) if Response(code, there).is_redirect]
+    assert found == [301, 302, 303, 307, 308]
+    assert not Response(302).is_redirect

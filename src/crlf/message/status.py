@@ -237,36 +237,3 @@ def explain(code: int) -> str:
     if known is not None:
         return f"{known.sentence} [{known.rule}]"
     return f"{_CLASSES.get(code // 100, 'No status code that HTTP has.')} [RFC 9110 15]"
-
-
-def is_informational(code: int) -> bool:
-    """1xx: the final response is still to come."""
-    return 100 <= code <= 199
-
-
-def is_success(code: int) -> bool:
-    """2xx: the request was received, understood and accepted."""
-    return 200 <= code <= 299
-
-
-def is_redirect(code: int) -> bool:
-    """3xx: more has to be done. Whether it can be followed depends on the code and Location."""
-    return 300 <= code <= 399
-
-
-def is_client_error(code: int) -> bool:
-    """4xx: the request is at fault."""
-    return 400 <= code <= 499
-
-
-def is_server_error(code: int) -> bool:
-    """5xx: the server is at fault."""
-    return 500 <= code <= 599
-
-
-def may_have_body(code: int) -> bool:
-    """Tell whether a body may follow the head, as far as the status decides (RFC 9112 6.3 (1)).
-
-    True for 205, whose content must be empty but is still framed (RFC 9110 15.3.6).
-    """
-    return code >= 200 and code not in (204, 304)
