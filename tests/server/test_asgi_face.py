@@ -370,6 +370,20 @@ def test_names_of_fields_are_lower_case(folder: Path) -> None:
     assert all(name.islower() for name, _ in called(app, path="/fields")[0]["headers"])
 
 
+@pytest.mark.rfc("9110", "6.6.1")
+def test_the_date_is_left_to_the_host_which_writes_one_of_its_own(folder: Path) -> None:
+    app = shop(folder)
+
+    @app.get("/dated")
+    async def dated(request: Request) -> Response:
+        return text("", headers={"Date": "Mon, 23 Nov 2026 14:00:00 GMT"})
+
+    for path in ("/dated", "/files/a.txt"):
+        start = called(app, path=path)[0]
+        assert start["status"] == 200
+        assert b"date" not in dict(start["headers"])
+
+
 def test_a_web_socket_is_declined(folder: Path) -> None:
     said = called(shop(folder), {"type": "websocket.connect"}, type="websocket")
     assert said == [{"type": "websocket.close", "code": 1000}]

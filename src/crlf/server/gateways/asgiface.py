@@ -327,6 +327,7 @@ async def _say(response: Response, scope: Scope, send: Send, receive: Receive | 
         (name.lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in response.headers.fields
         if not (is_new and name.lower() in _OF_THE_HOST)  # RFC 9113 8.2.2
+        and name.lower() != "date"  # hosts write it beside ours, and there is one (RFC 9110 6.6.1)
     ]
     if length is not None and "content-length" not in response.headers:
         if status_code == 205:
