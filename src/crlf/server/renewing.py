@@ -25,12 +25,8 @@ class Renewing:
         self._task: asyncio.Task[None] | None = None  # held, or it could be collected under way
         self._looked = 0.0
 
-    async def reload(self) -> None:
-        """Load them anew, for connections from now on. Raises TlsFailed."""
-        await self._in_thread(self._certificates.reload)
-
     def request_reload(self) -> None:
-        """Load them anew soon, as SIGHUP asks."""
+        """Load them anew soon, as SIGHUP asks; for connections from then on."""
         self._task = asyncio.get_running_loop().create_task(self._reload_or_warn())
 
     def look(self, now: float) -> None:
@@ -47,7 +43,7 @@ class Renewing:
 
     async def _reload_or_warn(self) -> None:
         try:
-            await self.reload()
+            await self._in_thread(self._certificates.reload)
         except CrlfError as fault:
             warn(f"the certificates cannot be loaded anew: {fault.brief}")
 

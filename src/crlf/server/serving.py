@@ -271,11 +271,6 @@ class Server:
         if self._renewing is not None:
             self._renewing.request_reload()
 
-    async def reload_certificates(self) -> None:
-        """Load the certificates anew, for connections from now on. Raises TlsFailed."""
-        if self._renewing is not None:
-            await self._renewing.reload()
-
     def _renew(self) -> None:
         """Do what is done once a second."""
         now = time.time()
