@@ -513,7 +513,7 @@ complete -c crlf -n '_shtab_crlf_using explain' -l untrusted -d 'the URL is a st
 complete -c crlf -n '_shtab_crlf_using explain' -s h -l help -d 'show this and stop'
 complete -c crlf -n '_shtab_crlf_using explain; and test $_shtab_crlf_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d word
 complete -c crlf -n '_shtab_crlf_using; and test $_shtab_crlf_npos -eq 0' -a download -d 'save what is at URLs: resumed, checked, whole or not at all'
-complete -c crlf -n '_shtab_crlf_using download' -s i -l input -xka "(__fish_complete_path (commandline -ct))" -d 'save what is at the URLs in FILE, one a line, # comments left out; - is standard input. A line '"'"' out=NAME'"'"' under a URL says what its file is called'
+complete -c crlf -n '_shtab_crlf_using download' -s i -l input -xka "(__fish_complete_path (commandline -ct))" -d 'save what is at the URLs in FILE, one a line, # comments left out; - is standard input. An indented line out=NAME under a URL says what its file is called'
 complete -c crlf -n '_shtab_crlf_using download' -s d -l into -xka "(__fish_complete_directories)" -d 'where files go, made if need be (default: here)'
 complete -c crlf -n '_shtab_crlf_using download' -s o -l output -x -d 'the file'"'"'s name or path, of a single URL'
 complete -c crlf -n '_shtab_crlf_using download' -s j -l jobs -x -d 'how many files at a time (default: 4)'

@@ -24,7 +24,7 @@ DOWNLOAD_OPTIONS: tuple[Option, ...] = (
         "-i --input",
         "FILE",
         "save what is at the URLs in FILE, one a line, # comments left out; - is standard input. "
-        "A line '  out=NAME' under a URL says what its file is called",
+        "An indented line out=NAME under a URL says what its file is called",
         FILES,
     ),
     Option("-d --into", "FOLDER", "where files go, made if need be (default: here)", FILES),
