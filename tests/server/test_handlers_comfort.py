@@ -171,6 +171,17 @@ def test_half_a_character_is_none_so_that_no_page_breaks_by_it(content: bytes, c
     assert "half of a surrogate pair" in answer.text
 
 
+@pytest.mark.rfc("8259", "6")
+def test_no_number_becomes_infinity(colour: str) -> None:
+    """Which passes every comparison, and breaks the page that shows it."""
+    app = App()
+    app.post("/")(coloured(lambda request: {"seen": request.json()}, colour))
+    for content in (b"1e999", b"-1e999", b'{"a": [1.5E+400]}', b"9" * 400 + b".0"):
+        answer = one(app, colour, "POST", "", content=content)
+        assert (answer.status_code, "larger than" in answer.text) == (400, True), content
+    assert one(app, colour, "POST", "", content=b"[1e308, 5e-999]").json() == {"seen": [1e308, 0]}
+
+
 @pytest.mark.rfc("8259", "7")
 def test_a_pair_is_a_character_and_an_escaped_backslash_is_none(colour: str) -> None:
     app = App()

@@ -212,13 +212,14 @@ def parse_json(content: bytes, *, for_keeps: bool = False) -> Any:
     """Parse JSON (RFC 8259: UTF-8, a byte order mark tolerated). Raises Malformed (400).
 
     NaN and Infinity, which Python writes and reads, are no numbers there (RFC 8259 6).
-    for_keeps: refuse texts with half a character in them, which no page and no database takes.
+    for_keeps: refuse texts with half a character in them, and numbers so large that they become
+    Infinity, which no page and no database takes.
     """
     from json import detect_encoding  # a client that never meets JSON does not wait for its parser
 
     try:
         text = content.decode(detect_encoding(content), "surrogatepass")
-        value = _json_reader()(text)
+        value = _json_reader(for_keeps)(text)
         if for_keeps:
             _refuse_halves(text, value)
         return value
@@ -242,10 +243,18 @@ def _refuse_halves(text: str, value: object) -> None:
 
 
 @cache
-def _json_reader() -> Callable[[str], Any]:
+def _json_reader(is_finite: bool) -> Callable[[str], Any]:
     from json import JSONDecoder
 
-    return JSONDecoder(parse_constant=_refuse_constant).decode
+    read = _finite if is_finite else None
+    return JSONDecoder(parse_constant=_refuse_constant, parse_float=read).decode
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:20]} is larger than a number can be")
+    return number
 
 
 def _refuse_constant(name: str) -> Any:
