@@ -24,6 +24,7 @@ from crlf import App, Client  # noqa: E402
 from examples.walk import Exchange, Failed, Visit, expect, run, say  # noqa: E402
 
 SAVED: Final = ROOT / ".demo" / "index.html"
+PASSWORD: Final = "a horse, a battery, a staple"
 
 
 def load() -> App:
@@ -69,7 +70,7 @@ def fill_the_cart(visit: Visit) -> None:
 def sign_up(visit: Visit) -> None:
     url, client, wire = visit
     before = client.cookies.get("session")
-    form = {"name": "Tim", "email": "tim@example.org", "password": "a horse, a battery, a staple"}
+    form = {"name": "Tim", "email": "tim@example.org", "password": PASSWORD}
     page = client.post(f"{url}/signup", data=form, follow_redirects=True)
     expect(page, 200, "Welcome, Tim.")
     wire.take()[0].show()
@@ -189,7 +190,7 @@ STEPS: Final = (
 
 
 def main() -> int:
-    look_around = "tim@example.org is a member."
+    look_around = f"Sign in as tim@example.org with {PASSWORD!r}, or open an account."
     return run("Prairie Parts, the example store,", "STORE_DATA", load, STEPS, look_around)
 
 
