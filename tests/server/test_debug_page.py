@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,10 +146,25 @@ def test_no_secret_is_shown() -> None:
 
 def test_a_secret_in_the_source_is_hidden() -> None:
     assert without_literals('password = "hunter2"') == "password = ..."
+    assert without_literals('password: str | None = "hunter2"') == "password: str | None = ..."
+    assert without_literals('TOKENS = ["hunter2"]') == "TOKENS = [...]"
+    assert without_literals('os.environ["API_KEY"] = "hunter2"') == 'os.environ["API_KEY"] = ...'
+    assert without_literals('def f(token: str, x="y")') == 'def f(token: str, x="y")'
     assert (
         without_literals("connect(api_key=b'abc', user='me')") == "connect(api_key=..., user='me')"
     )
     assert without_literals("password = form['password']") == "password = form['password']"
+
+
+@pytest.mark.parametrize("hide", [scrubbed, without_literals])
+def test_hiding_takes_a_time_that_grows_with_the_text(hide: Callable[[str], str]) -> None:
+    def seconds(times: int) -> float:
+        began = time.process_time()
+        hide("token" * times)
+        return time.process_time() - began
+
+    hide("")  # compiled
+    assert seconds(8_000) < 8 * max(seconds(2_000), 0.005)
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,13 @@ _SECRETS: Final = (
 )
 _SECRET_NAME: Final = pattern(rf"(?i){_SECRETS}|(?:^|[_-])keys?(?:$|[_-])")
 _SECRET_PAIR: Final = pattern(
-    rf"(?i)((?:{_SECRETS})[A-Za-z0-9_-]*(?:['\"]?[ ]?[=:]|['\"],)[ ]?)"
+    rf"(?i)((?:{_SECRETS})[A-Za-z0-9_-]{{0,60}}(?:['\"]?[ ]?[=:]|['\"],)[ ]?)"
     r"('[^']*'?|\"[^\"]*\"?|b'[^']*'?|[^ ,;&)}\]'\"]+)"
 )
+# As in token = "...", {"token": "..."}, TOKENS = ["..."], token: str = "...", x["token"] = "...".
 _SECRET_LITERAL: Final = pattern(
-    rf"(?i)((?:{_SECRETS})[A-Za-z0-9_-]*['\"]?[ ]?[=:][ ]?)[a-z]{{0,2}}(?:'[^']+'?|\"[^\"]+\"?)"
+    rf"(?i)((?:{_SECRETS})[A-Za-z0-9_-]{{0,60}}['\"]?\]?(?::[A-Za-z_.| ]{{1,40}}(?==))?"
+    r"[ ]?[=:]=?[ ]?[\[({]?)[a-z]{0,2}(?:'[^']+'?|\"[^\"]+\"?)"
 )
 _BEARER: Final = pattern(r"(?i)\b(bearer|basic|digest) [A-Za-z0-9+/=._~-]{6,}")
 
