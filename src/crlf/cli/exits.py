@@ -2,7 +2,7 @@
 
 They never change their meaning. Where curl has a number for the same thing, it is curl's, and
 aria2's for a digest that is not right; a final status of 3xx, 4xx or 5xx is its first digit, as
-in HTTPie and xh.
+in HTTPie and xh. Failure carries one, with the line that says why.
 """
 
 from __future__ import annotations
@@ -59,3 +59,8 @@ class Failure(Exception):
         self.line = line
         self.code = code
         self.below = below
+
+
+def reason_of(fault: OSError) -> str:
+    """Say what the operating system said."""
+    return fault.strerror or str(fault) or type(fault).__name__

@@ -7,8 +7,7 @@ also one that is a mistake of ours, and nobody else in cli/ turns errors into co
 from __future__ import annotations
 
 from crlf.cli import exits
-from crlf.cli.exits import Failure
-from crlf.cli.showing.output import reason_of
+from crlf.cli.exits import Failure, reason_of
 from crlf.message import errors
 
 # The first that fits counts: timeouts are transport errors too.

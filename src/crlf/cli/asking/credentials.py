@@ -12,8 +12,7 @@ import stat
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.environment import Environment
-from crlf.cli.exits import NO_INPUT, Failure
-from crlf.cli.showing.output import reason_of
+from crlf.cli.exits import NO_INPUT, Failure, reason_of
 from crlf.client.options import Auth
 from crlf.message.errors import Malformed, TooLarge
 from crlf.message.url import URL

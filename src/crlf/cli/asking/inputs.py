@@ -10,8 +10,7 @@ from typing import BinaryIO
 
 from crlf.cli.asking.items import Item
 from crlf.cli.environment import Environment
-from crlf.cli.exits import NO_INPUT, Failure
-from crlf.cli.showing.output import reason_of
+from crlf.cli.exits import NO_INPUT, Failure, reason_of
 
 
 class Inputs:

@@ -24,8 +24,7 @@ from crlf.cli.asking.sessiontext import (
     parse_session,
 )
 from crlf.cli.environment import Environment
-from crlf.cli.exits import NO_OUTPUT, Failure
-from crlf.cli.showing.output import reason_of
+from crlf.cli.exits import NO_OUTPUT, Failure, reason_of
 from crlf.client.options import ClientOptions, RequestOptions
 from crlf.message.errors import BadUrl, Malformed
 from crlf.message.grammar import BLANK

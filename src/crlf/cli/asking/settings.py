@@ -16,8 +16,7 @@ from crlf.cli.arguments import Arguments, Option
 from crlf.cli.asking.request import whole_url
 from crlf.cli.commands import COMMANDS, Command
 from crlf.cli.environment import Environment
-from crlf.cli.exits import Failure
-from crlf.cli.showing.output import reason_of
+from crlf.cli.exits import Failure, reason_of
 from crlf.cli.suggestions import closest
 from crlf.message.errors import BadUrl
 from crlf.message.headers import SECRETS

@@ -12,8 +12,7 @@ from contextlib import nullcontext, suppress
 
 from crlf.cli.arguments import Arguments
 from crlf.cli.environment import Environment
-from crlf.cli.exits import NO_OUTPUT, Failure
-from crlf.cli.showing.output import reason_of
+from crlf.cli.exits import NO_OUTPUT, Failure, reason_of
 from crlf.cli.showing.waterfall import waterfall
 from crlf.cli.terminal import Style, harmless
 from crlf.client.recording import Recorder

@@ -13,6 +13,7 @@ from typing import Final
 from crlf.cli.explaining.glyphs import glyphs_of, hex_rows
 from crlf.cli.explaining.pagestyle import STYLE
 from crlf.cli.explaining.story import Chapter, Line, Note, Part
+from crlf.cli.showing.output import count
 from crlf.cli.showing.waterfall import Bar, Row, rows_of, span_text
 from crlf.cli.terminal import harmless_line, is_text
 from crlf.message.timestamps import build_timestamp
@@ -62,9 +63,9 @@ def _waterfall(captures: list[Captured]) -> Iterator[str]:
 
 def _row(row: Row, whole: float, number: int) -> Iterator[str]:
     one = row.captured
-    count = f"{number}. " if number else ""
+    place = f"{number}. " if number else ""
     status = f' <b class="s{row.status[:1]}">{row.status}</b>' if row.status else ""
-    yield f"<h3><span>{count}{_text(f'{one.method} {one.url}')}{status}</span>"
+    yield f"<h3><span>{place}{_text(f'{one.method} {one.url}')}{status}</span>"
     yield f"<em>{span_text(row.total)}</em></h3>\n<dl>\n"
     for bar in row.bars:
         yield _bar(bar, whole)
@@ -92,9 +93,9 @@ def _chapter(chapter: Chapter, number: int) -> str:
     one = chapter.captured
     head = ""
     if one is not None:
-        count = f"{number}. " if number else ""
+        place = f"{number}. " if number else ""
         when = [build_timestamp(one.began)] if one.began else []
-        head = f"<h2>{count}{_text(f'{one.method} {one.url}')}</h2>\n"
+        head = f"<h2>{place}{_text(f'{one.method} {one.url}')}</h2>\n"
         head += f'<p class="facts">{_text(" · ".join(when + chapter.facts))}</p>\n'
         if one.fault and not chapter.is_broken:
             head += f'<p class="bad">{_text(one.fault)}</p>\n'
@@ -104,7 +105,7 @@ def _chapter(chapter: Chapter, number: int) -> str:
 
 def _part(part: Part) -> str:
     way = "sent" if part.way == ">" else "received"
-    size = f"{part.end - part.start:,} bytes"
+    size = count(part.end - part.start)
     rows = "".join([_line(part, line) for line in part.lines])
     if part.fault is not None and part.fault.offset >= part.end:
         rows += f'<div class="line broken"><code></code>{_fault(part, part.fault)}</div>\n'

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from crlf.cli.environment import Environment
-from crlf.cli.exits import NO_INPUT, TOO_LARGE, Failure
-from crlf.cli.showing.output import reason_of
+from crlf.cli.exits import NO_INPUT, TOO_LARGE, Failure, reason_of
 from crlf.message.errors import Malformed, TooLarge
 from crlf.rules.captures import MAX_FILE, Captured, is_captures, parse_captures
 from crlf.rules.har import parse_har

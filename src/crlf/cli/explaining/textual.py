@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from crlf.cli.explaining.glyphs import Glyph, glyphs_of, hex_rows, text_width
 from crlf.cli.explaining.story import Chapter, Line, Note, Part
+from crlf.cli.showing.output import count
 from crlf.cli.terminal import Style, harmless_line, is_text
 from crlf.wire.explain import Fault
 
@@ -57,8 +58,8 @@ class Teller:
         lines: list[str] = []
         one = chapter.captured
         if one is not None:
-            count = f"{number}. " if number else ""
-            lines += self._heading(f"{count}{one.method} {one.url}", "; ".join(chapter.facts))
+            place = f"{number}. " if number else ""
+            lines += self._heading(f"{place}{one.method} {one.url}", "; ".join(chapter.facts))
         for part in chapter.parts:
             lines += self._part(part)
         if not chapter.parts:
@@ -81,10 +82,9 @@ class Teller:
     # -- one message
 
     def _part(self, part: Part) -> list[str]:
-        paint, size = self._style.paint, part.end - part.start
-        count = f"{size:,} byte{'' if size == 1 else 's'}"
-        title = f"{part.way} {harmless_line(part.title)}"
-        lines = [paint(row, "strong") for row in self._wrapped(f"{title}, {count}", 0)]
+        paint = self._style.paint
+        title = f"{part.way} {harmless_line(part.title)}, {count(part.end - part.start)}"
+        lines = [paint(row, "strong") for row in self._wrapped(title, 0)]
         self._left = self._column(part)
         for line, left_out in self._chosen(part):
             if left_out:

@@ -10,8 +10,7 @@ import os
 from collections.abc import Iterator
 
 from crlf.cli.environment import Environment
-from crlf.cli.exits import OK, OTHER
-from crlf.cli.showing.output import reason_of
+from crlf.cli.exits import OK, OTHER, reason_of
 from crlf.server.configuration import Configuration
 from crlf.server.hosting import CannotHost, load_application
 from crlf.server.settings import ServerSettings

@@ -15,11 +15,10 @@ from contextlib import contextmanager
 from crlf.cli.arguments import Arguments
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
-from crlf.cli.exits import OK, OTHER, USAGE, Failure
+from crlf.cli.exits import OK, OTHER, USAGE, Failure, reason_of
 from crlf.cli.loading import explained
 from crlf.cli.serving.checking import check, package_faults
 from crlf.cli.serving.configured import configuration_text
-from crlf.cli.showing.output import reason_of
 from crlf.cli.terminal import Style, harmless
 from crlf.message.errors import CrlfError
 from crlf.net.listening import is_public, parse_bind, url_of

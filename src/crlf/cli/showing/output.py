@@ -13,7 +13,7 @@ import stat
 from contextlib import suppress
 from typing import BinaryIO, Protocol
 
-from crlf.cli.exits import NO_OUTPUT, Failure
+from crlf.cli.exits import NO_OUTPUT, Failure, reason_of
 from crlf.message.content import charset_of
 from crlf.message.headers import Headers
 
@@ -138,11 +138,6 @@ def says_text(headers: Headers) -> bool:
         return True
     essence = headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
     return essence.startswith("text/") or essence.endswith(_TEXTS)
-
-
-def reason_of(fault: OSError) -> str:
-    """Say what the operating system said."""
-    return fault.strerror or str(fault) or type(fault).__name__
 
 
 def count(size: int) -> str:

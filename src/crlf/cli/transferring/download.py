@@ -17,8 +17,8 @@ from crlf.cli.asking.request import Asked, read_request
 from crlf.cli.commands import Command
 from crlf.cli.environment import Environment
 from crlf.cli.exchanging.fetch import in_session
-from crlf.cli.exits import NO_OUTPUT, OK, Failure
-from crlf.cli.showing.output import count, reason_of
+from crlf.cli.exits import NO_OUTPUT, OK, Failure, reason_of
+from crlf.cli.showing.output import count
 from crlf.cli.terminated import in_order
 from crlf.cli.transferring.bars import Painter
 from crlf.cli.transferring.crew import carry_out

@@ -13,9 +13,9 @@ import threading
 from contextlib import suppress
 from typing import Unpack
 
-from crlf.cli.exits import NO_OUTPUT, Failure
+from crlf.cli.exits import NO_OUTPUT, Failure, reason_of
 from crlf.cli.outcomes import outcome_of
-from crlf.cli.showing.output import count, reason_of
+from crlf.cli.showing.output import count
 from crlf.cli.transferring.transfers import Transfer, without_secrets
 from crlf.client.download import DownloadOptions, save
 from crlf.client.plain import PlainClient

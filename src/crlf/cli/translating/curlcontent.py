@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from crlf.cli.environment import Environment
-from crlf.cli.exits import NO_INPUT, Failure
-from crlf.cli.showing.output import reason_of
+from crlf.cli.exits import NO_INPUT, Failure, reason_of
 from crlf.cli.translating.crlfline import item
 from crlf.cli.translating.curlwords import Datum
 from crlf.cli.translating.shellquotes import has_expansion
