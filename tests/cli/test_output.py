@@ -87,6 +87,8 @@ def test_an_error_never_takes_a_files_place(crlf: CommandLine, site: str) -> Non
     done = crlf("get", f"{site}/status/404", "-o", "a.zip")
     assert (done.code, done.err) == (REFUSED, "crlf: 404 Not Found; a.zip is left as it was\n")
     assert (crlf.folder / "a.zip").read_text(encoding="utf-8") == "old"
+    done = crlf("get", f"{site}/status/404", "-o", "b.zip")
+    assert (done.code, done.err) == (REFUSED, "crlf: 404 Not Found; b.zip is not written\n")
     assert os.listdir(crlf.folder) == ["a.zip"]
 
 

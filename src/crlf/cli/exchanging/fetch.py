@@ -7,6 +7,7 @@ shows more than content is loaded when it is asked for, or when somebody reads o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
@@ -206,7 +207,7 @@ def _remark(
     if code >= 400 and not arguments.has("ignore-status"):
         is_left = output is None and target is not None and target != "-"
         if is_left or not is_read:
-            environment.complain(f"{status}{f'; {target} is left as it was' if is_left else ''}")
+            environment.complain(f"{status}{_left(str(target), environment) if is_left else ''}")
     elif 300 <= code < 400 and code != 304 and not arguments.has("ignore-status"):
         where = response.headers.get("location", "")
         if where or not is_read:
@@ -214,3 +215,9 @@ def _remark(
             may_follow = method not in ("GET", "HEAD") or arguments.last("follow") == "no"
             hint = "; --follow goes there" if may_follow else ""
             environment.complain(f"{status}{f', to {where}{hint}' if where else ''}")
+
+
+def _left(target: str, environment: Environment) -> str:
+    """Say what became of a file that an error is not written to."""
+    is_there = os.path.lexists(environment.path(target))
+    return f"; {target} is left as it was" if is_there else f"; {target} is not written"
