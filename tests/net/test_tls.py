@@ -604,7 +604,7 @@ def test_a_silent_peer_is_waited_for_no_longer_than_allowed(papers, at_server) -
         else:
             await start_client_tls(stream, papers.trusted, "localhost", deadline)
 
-    with pytest.raises(ConnectTimeout, match=r"within 0\.0[4-9]") as late:
+    with pytest.raises(ConnectTimeout, match=r"within 0\.") as late:
         talk(story, lambda plain: plain.recv(100_000) and plain.recv(1))
     assert late.value.phase == "tls"
 
