@@ -13,6 +13,7 @@ from collections.abc import Callable
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import cache
+from math import isinf
 from typing import Any
 
 from crlf.message.errors import Malformed
@@ -252,7 +253,7 @@ def _json_reader(is_finite: bool) -> Callable[[str], Any]:
 
 def _finite(text: str) -> float:
     number = float(text)
-    if number in (float("inf"), float("-inf")):
+    if isinf(number):
         raise ValueError(f"{text[:20]} is larger than a number can be")
     return number
 
