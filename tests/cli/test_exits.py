@@ -207,3 +207,12 @@ def test_a_process_without_standard_output_says_so(site: str) -> None:
         exits.NO_OUTPUT,
         b"crlf: cannot write the output: it is closed\n",
     )
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_a_proxy_that_is_not_there_is_said_to_be_one(crlf: CommandLine, scheme: str) -> None:
+    """Its address stands in a variable as often as not, and nobody has just typed it."""
+    done = crlf("get", "http://a.example/", "--proxy", f"{scheme}://127.0.0.1:1")
+    assert done.code == exits.NO_CONNECTION
+    assert done.err.startswith("crlf: cannot connect to 127.0.0.1:1: ")
+    assert done.err.endswith("; that is the proxy on the way\n")

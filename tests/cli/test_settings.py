@@ -203,6 +203,10 @@ MEANT = "there is no option timeot; did you mean timeout?"
         ('[host."http://a/b"]\n', ":1: 'http://a/b' is no host: write a.example:8080"),
         ('[defaults]\nverbose = 1\n', ":2: verbose is true or false"),
         ("[defaults]\ntimeout = true\n", ":2: timeout is SECONDS, as text or a number"),
+        (
+            '[defaults]\nretry = 1\npretty = "fancy"\n',
+            ":3: pretty takes all, format, colors or none, not 'fancy'",
+        ),
         ("[defaults]\ntimeout = {}\n", ":2: timeout is SECONDS, as text or a number"),
         ('[defaults]\noutput = "a"\n', ":2: output is about one command: say it there"),
         ("[defaults]\nhelp = true\n", ":2: help is about one command: say it there"),

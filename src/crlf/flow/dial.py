@@ -12,7 +12,7 @@ from typing import NamedTuple
 from crlf.flow.budget import Budget
 from crlf.flow.connection import Connection
 from crlf.message.authority import in_brackets, is_address
-from crlf.message.errors import BadUrl, ConnectFailed
+from crlf.message.errors import BadUrl, ConnectFailed, TransportError
 from crlf.message.url import URL
 from crlf.ports import (
     DEFAULT_SOCKETS,
@@ -185,7 +185,11 @@ class Dialler:
     ) -> Stream:
         """Open a way through a proxy, up to the host or, for plain HTTP, to the proxy alone."""
         network = self.network
-        stream = await self._connected(via.host, via.port, budget, deadline)
+        try:
+            stream = await self._connected(via.host, via.port, budget, deadline)
+        except TransportError as fault:  # of an address that nobody has asked for
+            fault.add_note("that is the proxy on the way")
+            raise
         if via.is_socks:
             return await self._through_socks(stream, route, via, budget, deadline)
         if via.scheme == "https":

@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 
-from crlf.cli.arguments import Arguments, Option
+from crlf.cli.arguments import Arguments, Option, UnknownValue
 from crlf.cli.asking.request import whole_url
 from crlf.cli.commands import COMMANDS, Command
 from crlf.cli.environment import Environment
@@ -203,6 +203,9 @@ class _SettingsFile:
                    for one in values):  # fmt: skip
             raise self._failure(where, name, f"{name} is {option.metavar}, as text or a number")
         texts = [str(one) for one in values]
+        odd = [text for text in texts if option.choices and text not in option.choices]
+        if odd:
+            raise self._failure(where, name, UnknownValue(name, odd[0], option.choices).line)
         if option.key in _FILES:
             return [self._from_folder(text) for text in texts]
         return texts
