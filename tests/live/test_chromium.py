@@ -281,8 +281,17 @@ def test_pages_fit_the_screen_and_can_be_used_by_everybody(
         assert_fits(browser, store + path, width)
     shot = browser.picture(tmp_path / "page.png")
     assert shot.read_bytes().startswith(b"\x89PNG")
+    for narrow in (320, 360, 768):  # with a name and a number at the top
+        browser.look(narrow, dark=dark)
+        browser.open(f"{store}/cart")
+        assert browser.run("return document.documentElement.scrollWidth") <= narrow
+        assert browser.run(LINES_AT_THE_TOP) == 1, narrow
 
 
+LINES_AT_THE_TOP = """
+return new Set([...document.querySelectorAll('.own li')].map(
+  item => Math.round(item.getBoundingClientRect().top))).size;
+"""
 # Labels of which a part is under the input that they are for.
 CUT_LABELS = """
 return [...document.querySelectorAll('main label')]
