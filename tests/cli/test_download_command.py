@@ -258,6 +258,16 @@ def test_a_page_instead_of_a_file_is_told(crlf: CommandLine, peer: Peer) -> None
     assert "a.zip: the server calls this a page (text/html), not application/zip" in done.err
 
 
+@pytest.mark.parametrize("name", ["a.html", "a.htm", "page"])
+def test_of_a_page_that_is_asked_for_nothing_is_told(
+    crlf: CommandLine, peer: Peer, name: str
+) -> None:
+    peer.add(whole(b"<h1>Part 7</h1>", "Content-Type: text/html; charset=utf-8"))
+    done = crlf("download", f"{peer.url}/7", "-o", name)
+    assert done.code == 0
+    assert "the server calls" not in done.err
+
+
 # --- what breaks ---------------------------------------------------------------------------------
 
 

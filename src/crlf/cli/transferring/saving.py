@@ -95,7 +95,7 @@ def done_line(transfer: Transfer) -> str:
 def doubt(done: Download) -> str:
     """Say what is odd about an answer that was saved: a page where a file was expected."""
     is_page = done.response.headers.get("content-type", "").lower().startswith("text/html")
-    expected = media_type_of(done.path)
+    expected = media_type_of(done.path).partition(";")[0]
     if not is_page or expected in ("text/html", "application/octet-stream"):
         return ""
     return f"{done.path}: the server calls this a page (text/html), not {expected}"
