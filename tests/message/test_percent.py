@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 import pytest
@@ -19,6 +20,10 @@ from crlf.message.percent import (
     percent_encode,
 )
 
+PIECES = [
+    "%", "%4", "%41", "%3d", "%3D", "%25", "%%", "%zz", "%\r\n", "% \n", "=", "==", "=41", "=\r\n",
+    "\r\n", "\n", " ", "\t\n", "_", ".\n", "\0", "%00", "%0d%0a", "a", "ü", "%FF", "+",
+]  # fmt: skip
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
@@ -35,6 +40,28 @@ def test_encoding_keeps_what_it_is_told_to() -> None:
 def test_encoding_is_what_the_standard_library_does(text: str) -> None:
     assert percent_encode(text) == quote(text, safe="")
     assert percent_decode(percent_encode(text)) == text.encode()
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=40), st.integers(8, 60))
+def test_a_long_text_is_decoded_as_a_short_one(pieces: list[str], step: int) -> None:
+    """Wherever it is cut, and whatever of it would mean something in a mail."""
+    text = "".join(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crlf.message.percent._SHORT", 0)
+        patch.setattr("crlf.message.percent._STEP", step)
+        assert percent_decode(text) == unquote_to_bytes(text)
+
+
+@pytest.mark.parametrize("escape", ["%41", "a%41", "%zz", "%"])
+def test_a_long_form_takes_little_more_than_its_own_size(escape: str) -> None:
+    text = escape * (1_000_000 // len(escape))
+    tracemalloc.start()
+    try:
+        decode_plus(text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * len(text)  # an object for each escape made it 60 times
 
 
 @given(st.text("%a1F g", max_size=20))
