@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from crlf.message.headers import Headers
@@ -350,3 +352,43 @@ def test_each_element_has_a_rule_and_a_meaning() -> None:
         assert name == name.lower()
         assert element.rule
         assert element.meaning[0] not in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" or element.meaning[:2] == "CR"
+
+
+# --- what is too much ----------------------------------------------------------------------------
+
+MANY = 45_000
+CHUNKS = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+BLANK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "most"),
+    [
+        (b"GET / HTTP/1.1\r\nX : a\r\n\r\n" + b"y\n" * MANY, 1100),  # a log, a list of words
+        (b"y\n" * MANY, 102_000),
+        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * MANY, 102_000),
+        (CHUNKS + b"1\r\nx\r\n" * MANY + b"0\r\n\r\n", 41_000),
+        (CHUNKS + b"1\r\nx\r\n" * MANY + b"g\r\n", 41_000),
+        (BLANK * MANY, 501_000),
+        ((BLANK + ANSWER) * MANY, 501_000),
+    ],
+    ids=["behind a fault", "lines", "fields", "chunks", "broken chunks", "requests", "exchanges"],
+)
+def test_spans_are_bounded_and_tile_all_the_same(data: bytes, most: int) -> None:
+    spans = explain_bytes(data).spans
+    assert len(spans) <= most
+    assert spans[0].start == 0
+    assert spans[-1].end == len(data)
+    assert all(first.end == then.start for first, then in itertools.pairwise(spans))
+
+
+def test_a_fault_behind_many_chunks_is_found_and_the_last_chunk_is_told() -> None:
+    many = CHUNKS + b"1\r\nx\r\n" * MANY
+    explained = explain_request(many + b"0\r\n\r\n")
+    assert explained.fault is None
+    assert explained.messages[0].content_length == MANY
+    assert [span.element for span in explained.spans[-3:-1]] == ["last chunk", "line end"]
+    fault = explain_request(many + b"g\r\n").fault
+    assert fault is not None
+    assert (fault.offset, fault.rule) == (len(many), "RFC 9112 7.1")

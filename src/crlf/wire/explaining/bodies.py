@@ -6,12 +6,18 @@ are counted as the engine counts them, and what cannot be counted is shown line 
 
 from __future__ import annotations
 
+from typing import Final
+
 from crlf.message.grammar import parse_hex
 from crlf.patterns import pattern
 from crlf.wire.explaining.heads import Tiles, line_of, tile_fields
 from crlf.wire.explaining.spans import Span, span_of
 from crlf.wire.explaining.words import shown
 
+# What is shown line by line of what nobody reads, and chunk by chunk of one body; what comes then
+# is one span. Nobody looks at so many, and each takes a kilobyte when it is told.
+MOST_UNREAD: Final = 1000
+MOST_CHUNKS: Final = 10_000
 _SIZE = pattern(rb"[0-9A-Fa-f]*")
 
 
@@ -31,7 +37,14 @@ def tile_chunks(data: bytes, start: int, stop: int, halt: int | None = None) -> 
     halt: where what is broken begins; the line that begins there is the last that is named.
     """
     tiles = Tiles(data, start)
+    count = 0
     while tiles.at < stop:
+        count += 1
+        if count > MOST_CHUNKS:
+            end = _skip_chunks(data, tiles.at, stop if halt is None else min(halt, stop))
+            tiles.take(end, "chunk data", f"{bytes_of(end - tiles.at)} of further chunks")
+            count = -1 << 60  # what comes now is the last, or broken
+            continue
         is_last = halt is not None and tiles.at >= halt
         text_end, end = line_of(data, tiles.at, stop)
         size = _tile_size(tiles, text_end)
@@ -49,6 +62,18 @@ def tile_chunks(data: bytes, start: int, stop: int, halt: int | None = None) -> 
             return tiles.spans + tile_unread(data, tiles.at, stop)
         tiles.take(tiles.at + len(found), "chunk end")
     return tiles.spans
+
+
+def _skip_chunks(data: bytes, at: int, stop: int) -> int:
+    """Find where chunks end that are whole: at the last one, at stop, or at what is broken."""
+    while at < stop:
+        text_end, end = line_of(data, at, stop)
+        found = _SIZE.match(data, at, text_end)
+        size = None if found is None else parse_hex(found[0].decode("ascii"))
+        if not size or end + size + 2 > stop:
+            break
+        at = end + size + 2
+    return at
 
 
 def _tile_size(tiles: Tiles, text_end: int) -> int | None:
@@ -75,9 +100,11 @@ def _tile_size(tiles: Tiles, text_end: int) -> int | None:
 def tile_unread(
     data: bytes, start: int, stop: int, element: str = "not read", meaning: str = ""
 ) -> list[Span]:
-    """Tile bytes that nobody reads, line by line."""
-    spans = []
+    """Tile bytes that nobody reads, line by line; after MOST_UNREAD lines in one span."""
+    spans: list[Span] = []
     while start < stop:
+        if len(spans) == MOST_UNREAD:
+            return [*spans, span_of(start, stop, element, meaning)]
         _, end = line_of(data, start, stop)
         spans.append(span_of(start, end, element, meaning))
         start = end

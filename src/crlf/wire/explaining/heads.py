@@ -7,7 +7,7 @@ byte is looked at a few times and no more, and a valid head has the engine's nam
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from crlf.message.fieldlore import lore_of
 from crlf.patterns import pattern
@@ -28,6 +28,8 @@ from crlf.wire.h1.head import NOT_CONTROL
 
 Section = Literal["head", "trailers"]
 
+# Lines of one head or one trailer section that are named; no limit lets so many in.
+MOST_FIELDS: Final = 20_000
 _CONTROLS = pattern(rb"[\x00-\x08\x0a-\x1f\x7f]+")
 _WORDS = pattern(rb" +|[^ ]+")
 _ANY_SCHEME = pattern(rb"[A-Za-z][A-Za-z0-9+.\-]*+://")
@@ -93,7 +95,10 @@ def line_of(data: bytes, at: int, stop: int) -> tuple[int, int]:
 
 
 def tile_head(data: bytes, start: int, stop: int, kind: Kind) -> list[Span]:
-    """Tile a head from its start line to its empty line, or to stop when it has none."""
+    """Tile a head from its start line to its empty line, or to stop when it has none.
+
+    After MOST_FIELDS lines it ends where it is.
+    """
     tiles = Tiles(data, start, kind)
     text_end, end = line_of(data, start, stop)
     if text_end == start < end and kind == "response":
@@ -109,9 +114,11 @@ def tile_head(data: bytes, start: int, stop: int, kind: Kind) -> list[Span]:
 
 
 def tile_fields(tiles: Tiles, stop: int, section: Section) -> None:
-    """Tile field lines up to their empty line, that included, or to stop."""
+    """Tile field lines up to their empty line, that included, or to stop, or MOST_FIELDS."""
     data = tiles.data
-    while tiles.at < stop:
+    for _ in range(MOST_FIELDS):
+        if tiles.at >= stop:
+            return
         text_end, end = line_of(data, tiles.at, stop)
         if text_end == tiles.at:
             is_whole = data[text_end:end] == b"\r\n"

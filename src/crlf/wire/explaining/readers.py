@@ -7,6 +7,7 @@ the engine before it names a byte, and after the engine's first fault nothing mo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from crlf.message.errors import ProtocolError, TooLarge
 from crlf.message.headers import EMPTY
@@ -32,8 +33,16 @@ from crlf.wire.parts import Data, End, Head, RequestHead, ResponseHead
 
 _REQUEST_BEGINS = pattern(rb"[A-Z]{1,20} [^ \r\n]{1,8000} HTTP/|[A-Z]{1,20}\Z")
 _RESPONSE_BEGINS = b"HTTP/1."
+# A message of ten fields has fifty. Each takes half a kilobyte when it is told; more than ten
+# thousand exchanges are not taken from a HAR either.
+MOST_SPANS: Final = 500_000
 _UNKNOWN = Framing("unknown", "its head is not whole, so nobody knows yet", "RFC 9112 6.3")
 _BROKEN = Framing("unknown", "its head is broken, so nobody can know", "RFC 9112 6.3")
+
+
+def _too_many(data: bytes, start: int) -> list[Span]:
+    meaning = "further messages, which are not explained: there are too many"
+    return [span_of(start, len(data), "not read", meaning)]
 
 
 class Reader:
@@ -47,11 +56,15 @@ class Reader:
         self.spans: list[Span] = []
         self.messages: list[Message] = []
         self.fault: Fault | None = None
+        self.is_over = False  # there are more messages than are explained
 
     def read(self) -> Explained:
-        """Read all there is."""
+        """Read all there is, or as much of it as makes MOST_SPANS spans."""
         while self._read_message():
-            pass
+            if len(self.spans) > MOST_SPANS and self.engine.position < len(self.data):
+                self.spans += _too_many(self.data, self.engine.position)
+                self.is_over = True
+                break
         return Explained(tuple(self.messages), tuple(self.spans), self.fault)
 
     def _read_message(self) -> bool:
@@ -139,6 +152,7 @@ class Reader:
             self.spans += tile_unread(self.data, start, len(self.data), "left over")
             return
         spans = tile_head(self.data, start, len(self.data), self.kind)
+        spans += tile_unread(self.data, spans[-1].end, len(self.data))
         self._keep(Message(self.kind, start, len(self.data), None, tuple(spans), _UNKNOWN, False))
 
     def _take_other_protocol(self) -> None:
@@ -314,9 +328,12 @@ def read_turns(data: bytes, first: Kind, then: RequestHead, *, ended: bool) -> E
         found = reader.read()
         messages += found.messages
         spans += found.spans
-        if not reader.goes_back():
+        if reader.is_over or not reader.goes_back():
             return Explained(tuple(messages), tuple(spans), found.fault)
         heads = [message.head for message in found.messages]
         asked = [head for head in heads if isinstance(head, RequestHead)]
         start = reader.engine.position
+        if len(spans) > MOST_SPANS:
+            spans += _too_many(data, start)
+            return Explained(tuple(messages), tuple(spans), None)
         kind = "response" if kind == "request" else "request"
