@@ -283,6 +283,22 @@ def test_a_har_is_explained_and_says_that_it_is_rebuilt(crlf, site: str) -> None
     assert "  wait " in crlf("explain", "x.har", "--timing").text
 
 
+def test_a_line_without_end_is_shown_as_far_as_anybody_looks() -> None:
+    data = b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    chapter = chapter_of_bytes(data)
+    assert len(told(data)) < 20_000
+    assert "more bytes" in page_of([chapter])
+    assert len(page_of([chapter])) < 600_000
+    long = told(CHUNKED.replace(b"a=b", b"a=" + b"\xc3\xa9" * 8000))
+    assert "more bytes; crlf explain --all shows them" in long
+    assert len(long) < 20_000
+
+
+def test_headings_of_a_page_leave_no_level_out() -> None:
+    page = page_of([chapter_of_bytes(GET)])
+    assert re.findall("<h([1-6])", page) == ["1", "2"]
+
+
 def test_what_a_har_left_out_is_said_and_http_2_is_not_judged_as_http_1_1(crlf) -> None:
     length = [{"name": "content-length", "value": "3"}]
     entry = {

@@ -99,11 +99,12 @@ def _chapter(chapter: Chapter, number: int) -> str:
         head += f'<p class="facts">{_text(" · ".join(when + chapter.facts))}</p>\n'
         if one.fault and not chapter.is_broken:
             head += f'<p class="bad">{_text(one.fault)}</p>\n'
-    parts = "".join([_part(part) for part in chapter.parts])
+    level = 3 if head else 2
+    parts = "".join([_part(part, level) for part in chapter.parts])
     return f'<section class="exchange">\n{head}{parts}</section>\n'
 
 
-def _part(part: Part) -> str:
+def _part(part: Part, level: int) -> str:
     way = "sent" if part.way == ">" else "received"
     size = count(part.end - part.start)
     rows = "".join([_line(part, line) for line in part.lines])
@@ -112,7 +113,8 @@ def _part(part: Part) -> str:
     remarks = "".join([f"<li>{_note(note)}</li>" for note in part.remarks])
     follows = f'<ul class="remarks">{remarks}</ul>\n' if remarks else ""
     return (
-        f'<article class="{way}"><h3><span>{_text(part.title)}</span><em>{way}, {size}</em></h3>\n'
+        f'<article class="{way}"><h{level}><span>{_text(part.title)}</span>'
+        f"<em>{way}, {size}</em></h{level}>\n"
         f"{rows}{follows}</article>\n"
     )
 
@@ -137,7 +139,10 @@ def _wire(part: Part, line: Line, start: int, end: int) -> str:
     for span in line.spans:
         begin, stop = max(span.start, start), min(span.end, end)
         if begin < stop:
-            text = _shown(part.data, begin, stop)
+            shown_to = min(stop, begin + MOST_CONTENT)
+            text = _shown(part.data, begin, shown_to)
+            if shown_to < stop:
+                text += f'<span class="cut">… {stop - shown_to:,} more bytes</span>'
             pieces.append(f'<span class="e-{_class(span)}" title="{_title(span)}">{text}</span>')
     return "".join(pieces)
 

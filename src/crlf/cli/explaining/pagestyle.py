@@ -19,16 +19,18 @@ body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-
 main,footer{max-width:84rem;margin:0 auto;padding:1rem clamp(.75rem,3vw,2rem)}
 h1{font-size:1.35rem;margin:.5rem 0 1.25rem;overflow-wrap:anywhere}
 h2{font-size:1.1rem;margin:2rem 0 .25rem;overflow-wrap:anywhere}
-h3{font-size:1rem;margin:0;display:flex;gap:1rem;justify-content:space-between;flex-wrap:wrap}
-h3 span{overflow-wrap:anywhere;min-width:0}
-h3 em,dd em{font-style:normal;font-weight:400;color:var(--faint);font-variant-numeric:tabular-nums}
+h3,article h2{font-size:1rem;margin:0;display:flex;gap:1rem;justify-content:space-between}
+h3,article h2{flex-wrap:wrap}
+h3 span,article h2 span{overflow-wrap:anywhere;min-width:0}
+h3 em,article h2 em,dd em{font-style:normal;font-weight:400;color:var(--faint)}
+h3 em,article h2 em,dd em{font-variant-numeric:tabular-nums}
 code,.hex{font:.9rem/1.55 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .facts,footer{color:var(--faint);font-size:.9rem;margin:.1rem 0 .75rem}
 footer{padding-bottom:2rem}
 footer a{color:inherit}
 article{background:var(--card);border:1px solid var(--line);border-radius:.5rem;margin:.75rem 0;
 overflow:hidden}
-article h3{padding:.6rem .9rem;border-bottom:1px solid var(--line)}
+article h3,article h2{padding:.6rem .9rem;border-bottom:1px solid var(--line)}
 article.sent{border-left:.25rem solid var(--link)}
 article.received{border-left:.25rem solid var(--good)}
 .line{display:grid;grid-template-columns:minmax(0,9fr) minmax(0,11fr);

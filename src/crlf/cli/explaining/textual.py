@@ -152,9 +152,14 @@ class Teller:
         """Show the bytes of a line, as many rows as they need."""
         if line.kind == "data":
             return self._content_rows(part, line)
-        glyphs = glyphs_of(part.data, line.start, line.end, has_unicode=self._has_unicode)
+        end = line.end
+        if not self._shows_all:
+            at = -1 if part.fault is None else part.fault.offset
+            start = at if line.start <= at < line.end else line.start
+            end = min(end, start + 4 * (MOST_ROWS + 1) * self._left)  # a character has 4 bytes
+        glyphs = glyphs_of(part.data, line.start, end, has_unicode=self._has_unicode)
         rows = self._laid(part, line, glyphs)
-        return self._cut(rows, part, line, MOST_ROWS)
+        return self._cut(rows, part, line, MOST_ROWS, end)
 
     def _content_rows(self, part: Part, line: Line) -> list[Row]:
         data, start, end = part.data, line.start, line.end
