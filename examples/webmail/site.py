@@ -121,6 +121,11 @@ def not_understood(request: Request, error: ProtocolError | Refused) -> object:
 
 @app.on_error(403)
 def not_from_here(request: Request, error: Refused) -> object:
+    if request.session.user is None and request.headers.get("sec-fetch-site") == "same-origin":
+        sentence = (
+            "Your session ended in the meantime, and nothing was done. Sign in, and try again."
+        )
+        return _trouble("You are signed out", sentence)
     sentence = "The form was not sent by a page of this site, or that page was too old. "
     return _trouble("Please try that again", f"{sentence}{_sentence(error.reason)}")
 

@@ -161,6 +161,7 @@ def test_what_is_for_members_asks_for_one_and_comes_back(visitor: Visitor) -> No
     assert heading(page) == "Sign in"
     for path in ("/projects", "/account/password", "/account/everywhere", "/projects/x/remove"):
         assert visitor.post(path).headers["location"] == "/login?next=%2Faccount"
+        assert "You are signed out, and nothing was done." in visitor.get("/login").text
 
 
 # --- how often -----------------------------------------------------------------------------------

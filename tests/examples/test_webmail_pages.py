@@ -406,6 +406,15 @@ def test_trouble_of_any_kind_is_a_page_of_the_web_mail(
     assert "secret" not in page.text
 
 
+def test_who_sends_a_form_after_the_session_ended_is_told_so(ann: Reader) -> None:
+    form = {"csrf_token": ann.token(), "to": "tim@prairie.example"}
+    ann.client.cookies.clear()
+    page = ann.client.post(
+        "http://localhost/compose", data=form, headers={"sec-fetch-site": "same-origin"}
+    )
+    assert (page.status_code, "<h1>You are signed out</h1>" in page.text) == (403, True)
+
+
 # --- letters by the dozen ------------------------------------------------------------------------
 
 

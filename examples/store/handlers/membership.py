@@ -165,6 +165,8 @@ def later(fault: TooMany) -> str:
 def ask_to_sign_in(request: Request, error: SignInFirst) -> object:
     """Send whoever is not signed in to where that is done, and from there back to here."""
     back = request.target if request.method == "GET" else "/account"
+    if request.method == "POST":
+        request.session.flash("You are signed out, and nothing was done. Sign in first.", "error")
     return redirect(app.url("login", {"next": back}))
 
 
