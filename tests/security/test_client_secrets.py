@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from crlf import Client
+from crlf import App, Client
 from crlf.client.settings import settings_of
 from crlf.message.errors import BadUrl, LocalError, Malformed, StatusError, TooManyRedirects
 from crlf.message.headers import Headers
 from crlf.message.request import Request
 from crlf.message.response import Response
+from crlf.message.url import URL
 from crlf.rules.filters import Filter, answering
 from crlf.rules.redirects import redirecting
 
@@ -127,3 +128,54 @@ def test_saving_writes_through_no_link_and_leaves_nothing(tmp_path: Path) -> Non
 def test_verify_is_never_taken_for_a_descriptor(verify: Any) -> None:
     with pytest.raises(TypeError, match="verify="):
         Client(verify=verify)
+
+
+# -- a client of one place asks another
+
+
+def telling() -> App:
+    app = App()
+
+    @app.get("/")
+    def told(request: Request) -> dict[str, str]:
+        return {"asked": request.target, **dict(request.headers.fields)}
+
+    return app
+
+
+@pytest.mark.parametrize("base", ["https://api.example/v1/", "https://u:p@api.example/v1/"])
+@pytest.mark.parametrize(
+    "url",
+    ["//evil.example/", "https://evil.example/", "http://api.example/", "https://api.example:444/"],
+)
+def test_what_a_client_has_for_its_base_url_goes_nowhere_else(base: str, url: str) -> None:
+    """A path that is put together of pieces may be "//evil.example/" (CVE-2025-27152, axios)."""
+    given: Any = {
+        "headers": {
+            "Authorization": "Bearer x",
+            "X-Api-Key": "x",
+            "Accept": "text/plain",
+            "X-B": "b",
+        },
+        "cookies": {"sid": "x"},
+        "params": {"key": "x"},
+        "redirect_headers": ["x-b"],
+    }
+    with Client(app=telling(), base_url=base, **given) as client:
+        home = client.get("https://api.example/").json()
+        assert {"authorization", "x-api-key", "cookie", "x-b"} <= {name.lower() for name in home}
+        there = {name.lower(): value for name, value in client.get(url).json().items()}
+        assert there.keys().isdisjoint({"authorization", "x-api-key", "cookie"}) or (
+            url == "https://api.example:444/" and there.get("cookie") == "sid=x"
+        )
+        assert (there["accept"], there["x-b"]) == ("text/plain", "b")
+        assert (home["asked"], there["asked"]) == ("/?key=x", "/")
+        again = client.get(URL("https://api.example/")).json()
+        assert again == {**home, "asked": "/"}
+
+
+def test_without_a_base_url_a_client_is_for_every_place() -> None:
+    with Client(app=telling(), headers={"X-Api-Key": "x"}, cookies={"a": "b"}) as client:
+        for url in ("http://a.example/", "https://b.example/"):
+            found = {name.lower() for name in client.get(url).json()}
+            assert {"x-api-key", "cookie"} <= found

@@ -19,6 +19,7 @@ from crlf.message.url import URL
 from crlf.message.version import __version__
 from crlf.rules.cookiefiles import given_pairs
 from crlf.rules.credentials import WITHOUT, userinfo_of
+from crlf.rules.redirects import SAFE_FIELDS
 
 USER_AGENT = f"crlf/{__version__}"
 _KNOWN = RequestOptions.__annotations__.keys()
@@ -32,7 +33,10 @@ class Dressing:
         self._settings = settings
         self._defaults: Headers | None = None
         self._standing_auth = _standing_value(settings.auth)
-        self._auth_origin = None if settings.base_url is None else settings.base_url.origin
+        self._home = None if settings.base_url is None else settings.base_url.origin
+        self._is_anchored = self._home is not None and (
+            self._standing_auth is not None or settings.headers is not EMPTY
+        )
         self._ready: dict[str, tuple[URL, Headers]] = {}  # by the text of the URL
         self._fields: dict[object, Headers] = {}  # by authority or origin, when none are added
 
@@ -99,7 +103,7 @@ class Dressing:
             self._ready.clear()
         base, params = self._settings.base_url, self._settings.params
         url = URL(text) if base is None else base.join(text)
-        if params:
+        if params and self._home in (None, url.origin):
             url = url.with_params(params)
         ready = self._ready[text] = url, self._fields_for(url)
         return ready
@@ -114,18 +118,16 @@ class Dressing:
             plain = self._fields_for(url.without_credentials())
             return plain.with_field("authorization", userinfo)
         value = self._standing_auth
-        place: object = url.authority if value is None else url.origin
+        place: object = url.origin if value is not None or self._is_anchored else url.authority
         headers = self._fields.get(place)
         if headers is None:
             if len(self._fields) >= _MOST_KEPT:
                 self._fields.clear()
             host: Iterable[tuple[str, str]] = (("host", url.authority),)
-            headers = Headers((*host, *self._standing().fields))
-            if (
-                value is not None
-                and "authorization" not in headers
-                and self._auth_origin in (None, url.origin)
-            ):
+            is_home = self._home is None or self._home == url.origin
+            standing = self._standing() if is_home else self._standing_elsewhere()
+            headers = Headers((*host, *standing.fields))
+            if value is not None and is_home and "authorization" not in headers:
                 headers = headers.with_field("authorization", value)
             self._fields[place] = headers
         return headers
@@ -142,6 +144,14 @@ class Dressing:
             )
             self._defaults = Headers(defaults).merged(own)
         return self._defaults
+
+    def _standing_elsewhere(self) -> Headers:
+        """Return those that go to another origin than the base URL's: as where a redirect leads.
+
+        Who joins a path of pieces may ask "//elsewhere/" without knowing it.
+        """
+        safe = SAFE_FIELDS.union(name.lower() for name in self._settings.redirect_headers)
+        return Headers(field for field in self._standing().fields if field[0].lower() in safe)
 
 
 def _codings() -> str:

@@ -136,10 +136,11 @@ class ClientOptions(TypedDict, total=False):
     # -- what every request has
 
     base_url: str | URL | None  # relative URLs are resolved against it (RFC 3986: end it with /)
-    headers: HeaderInput | None  # sent with every request
+    # These four are for base_url's origin alone where there is one; cookies for its host.
+    headers: HeaderInput | None  # sent with every request; elsewhere what redirects may take along
     params: Pairs | None  # appended to every URL that is given as text
     cookies: Mapping[str, str] | CookieJar | None  # to begin with, or a jar to share
-    auth: Auth | None  # as of a request; for base_url's origin alone where there is one
+    auth: Auth | None  # as of a request
     expect_continue: int | None  # bytes of content from which the server is asked first; None never
 
     # -- how long, how often, how much

@@ -51,7 +51,7 @@ def settings_of(options: ClientOptions) -> ClientSettings:
         redirects = policy.redirects if redirects is None else redirects
     if limits is not None and not isinstance(limits, Limits):
         raise TypeError("limits= is a Limits, of what a server may send; pool= takes PoolLimits")
-    base_url, params = options.get("base_url"), options.get("params")
+    params = options.get("params")
     given = {
         name: options[name]
         for name in (
@@ -63,7 +63,7 @@ def settings_of(options: ClientOptions) -> ClientSettings:
     if isinstance(auth, tuple):
         given["auth"] = Basic(*auth)  # which shows no password
     settings = ClientSettings(
-        base_url=base_url if base_url is None or isinstance(base_url, URL) else URL(base_url),
+        base_url=_home_of(options),
         headers=Headers(options.get("headers")) if options.get("headers") else EMPTY,
         params=tuple(text_pairs(params)) if params else (),
         timeout=Timeout.of(timeout),
@@ -101,9 +101,15 @@ def proxies_of(options: ClientOptions) -> Proxies | None:
     return None if named is None else named.for_url
 
 
+def _home_of(options: ClientOptions) -> URL | None:
+    given = options.get("base_url")
+    return given if given is None or isinstance(given, URL) else URL(given)
+
+
 def jar_of(options: ClientOptions, network: Network) -> CookieJar:
     """Return the jar that a client is given to share, or a new one with the cookies it is given.
 
+    Where it has a base URL they are that host's, and else whatever origin's it asks.
     Raises Malformed for a cookie that could not be sent.
     """
     cookies = options.get("cookies")
@@ -112,8 +118,11 @@ def jar_of(options: ClientOptions, network: Network) -> CookieJar:
             cookies.guard = BlockingBell()  # threads share a client, and so its jar
         return cookies
     jar = CookieJar(guard=network.new_bell())
-    for name, value in (cookies or {}).items():
-        jar.set(name, value)
+    if cookies:
+        home = _home_of(options)
+        host = "" if home is None else home.host
+        for name, value in cookies.items():
+            jar.set(name, value, host, secure=home is not None and home.scheme == "https")
     return jar
 
 
