@@ -294,6 +294,20 @@ def test_a_line_without_end_is_shown_as_far_as_anybody_looks() -> None:
     assert len(long) < 20_000
 
 
+@pytest.mark.rfc("9112", "9.3.2")
+def test_what_follows_is_said_of_each_exchange_of_a_conversation() -> None:
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    range_of = b"GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1\r\n\r\n"
+    text = told(GET + ok + range_of + ok)
+    assert text.count("= connection: kept open") == 2
+    assert text.count("= range: 200 to a Range") == 1
+    pipelined = told(GET + range_of + ok + ok)
+    assert pipelined.count("= connection: kept open") == 2
+    assert pipelined.count("= range: 200 to a Range") == 1
+    assert pipelined.index("= range") > pipelined.rindex("< the response")
+    assert "= connection" not in told(ok)  # nobody knows what was asked
+
+
 def test_headings_of_a_page_leave_no_level_out() -> None:
     page = page_of([chapter_of_bytes(GET)])
     assert re.findall("<h([1-6])", page) == ["1", "2"]

@@ -323,6 +323,14 @@ def test_a_cookie_without_a_path_goes_along_below_the_folder_that_set_it() -> No
     assert "alone for /b and what is below" in only.text
 
 
+def test_without_a_clock_date_says_whether_a_cookie_is_taken_back() -> None:
+    request = RequestHead("GET", "/", headers(["host: a"]))
+    for date, text in ((DATE, "taken back"), ("x-date: none", "kept")):
+        fields = headers(["set-cookie: a=b; Expires=Sat, 05 Nov 1994 08:49:37 GMT", date])
+        found = consequences(request, ResponseHead(204, fields))
+        assert [text in each.text for each in found if each.about == "cookie"] == [True]
+
+
 def test_without_a_url_a_cookie_is_judged_by_what_it_says() -> None:
     answered = f"{OK} | set-cookie: __Secure-a=b | set-cookie: c=d"
     first, second = remarks(GET, answered, url="", about="cookie")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from crlf.message.dates import parse_date
 from crlf.message.errors import BadUrl, Malformed
 from crlf.message.fields.challenges import parse_challenges
 from crlf.message.fields.codings import codings_of
@@ -50,8 +51,8 @@ def consequences(
     """Say what came of a request and its final response, and by which rule.
 
     url: that was asked; without it nothing is said of where a redirect leads and of cookies'
-    domains. now: seconds since 1970, for cookies that expire. interim: the status codes of the
-    interim responses that came before.
+    domains. now: seconds since 1970, for cookies that expire; 0 takes what Date says. interim:
+    the status codes of the interim responses that came before.
     """
     try:
         asked = request_facts(request.headers, request.version)
@@ -67,6 +68,7 @@ def consequences(
         place = URL(url) if url else None
     except BadUrl:
         place = None
+    now = now or parse_date(response.headers.get("date") or "") or 0.0
     exchange = Exchange(request, response, place, now, asked, answered, tuple(interim))
     remarks = [remark for look in _LOOKS for remark in look(exchange)]
     return sorted(remarks, key=lambda remark: SUBJECTS.index(remark.about))

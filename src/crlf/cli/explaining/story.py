@@ -308,32 +308,39 @@ def _with_cuts(parts: tuple[Part, ...], captured: Captured) -> tuple[Part, ...]:
 
 
 def _with_consequences(parts: list[Part], captured: Captured | None) -> tuple[Part, ...]:
-    """Add what came of it to the final response, where there is one request and one response."""
-    asked = [head for part in parts if isinstance(head := _head(part), RequestHead)]
-    final = [
-        number
-        for number, part in enumerate(parts)
-        if isinstance(head := _head(part), ResponseHead)
-        and (head.status_code >= 200 or head.status_code == 101)
-    ]
-    if len(asked) == 1 and len(final) == 1:
-        part = parts[final[0]]
-        answer = _head(part)
-        url = "" if captured is None else captured.url
-        now = 0.0 if captured is None else captured.began
-        unsaid = ["request content"]
-        if captured is not None and "spoken as" in captured.origin:
-            unsaid.append("connection")  # which HTTP/2 keeps by rules of its own
-        answers = [head for part in parts if isinstance(head := _head(part), ResponseHead)]
-        interim = [head.status_code for head in answers if head.status_code < 200]
-        if isinstance(answer, ResponseHead):
-            remarks = [
-                Note(f"{remark.about}: {remark.text}", remark.rule)
-                for remark in consequences(asked[0], answer, url=url, now=now, interim=interim)
-                if remark.about not in unsaid
-            ]
-            parts[final[0]] = part._replace(remarks=tuple(remarks))
-    return tuple(parts)
+    """Add what came of it to each final response: one answers the first request without one."""
+    found = list(parts)
+    asked: list[RequestHead] = []
+    answers, interim = 0, list[int]()
+    for number, part in enumerate(parts):
+        head = _head(part)
+        if isinstance(head, RequestHead):
+            asked.append(head)
+        elif not isinstance(head, ResponseHead):
+            continue
+        elif head.status_code < 200 and head.status_code != 101:
+            interim.append(head.status_code)
+        elif answers < len(asked):
+            remarks = _follows(asked[answers], head, interim, captured)
+            found[number] = part._replace(remarks=remarks)
+            answers, interim = answers + 1, []
+    return tuple(found)
+
+
+def _follows(
+    asked: RequestHead, answer: ResponseHead, interim: list[int], captured: Captured | None
+) -> tuple[Note, ...]:
+    """Say what follows from a request and its final response."""
+    url = "" if captured is None else captured.url
+    now = 0.0 if captured is None else captured.began
+    unsaid = ["request content"]
+    if captured is not None and "spoken as" in captured.origin:
+        unsaid.append("connection")  # which HTTP/2 keeps by rules of its own
+    return tuple(
+        Note(f"{remark.about}: {remark.text}", remark.rule)
+        for remark in consequences(asked, answer, url=url, now=now, interim=interim)
+        if remark.about not in unsaid
+    )
 
 
 def _head(part: Part) -> Head | None:
