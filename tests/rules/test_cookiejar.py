@@ -72,6 +72,14 @@ def test_the_examples_of_the_overview() -> None:
 
 
 @pytest.mark.rfc("6265bis", "5.7")
+def test_a_jar_is_asked_for_names_and_for_cookies() -> None:
+    jar = received(SITE, "lang=en")
+    assert "lang" in jar
+    assert "en" not in jar
+    assert next(iter(jar)) in jar
+    assert None not in jar
+
+
 def test_only_the_same_domain_and_path_remove_a_cookie() -> None:
     jar = received(SITE, "a=1; Path=/; Domain=site.example")
     for miss in ("a=; Max-Age=0; Path=/", "a=; Max-Age=0; Path=/x; Domain=site.example"):

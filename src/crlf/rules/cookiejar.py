@@ -243,6 +243,10 @@ class CookieJar:
         """Count the cookies, those that have expired meanwhile included."""
         return sum(map(len, list(self._domains.values())))
 
+    def __contains__(self, sought: object) -> bool:
+        """Tell whether there is a cookie of this name, or this very cookie."""
+        return any(sought in (cookie.name, cookie) for cookie in self)
+
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the value of the newest cookie of a name, whatever it is for."""
         found = default
