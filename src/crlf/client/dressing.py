@@ -192,6 +192,9 @@ def _merged(headers: Headers, added: AddedHeaders) -> Headers:
         else added
     )
     gone = [name for name, value in pairs if value is None]
+    for name, value in pairs:
+        if not isinstance(value, str | None):
+            raise TypeError(f"the field {name} takes text, and not {type(value).__name__}")
     if gone:
         headers = headers.without(*gone)
     over = Headers([(name, value) for name, value in pairs if value is not None])

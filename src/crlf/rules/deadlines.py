@@ -43,6 +43,11 @@ class Timeout:
             return value
         if value is None:
             return cls(None, None, None, None, None)
+        if not isinstance(value, int | float):
+            raise TypeError(
+                "a timeout is seconds for the whole exchange, or a Timeout, as in "
+                f"Timeout(connect=3, read=5), not {value!r}"
+            )
         return cls(value, value, value, value, value)
 
     def without_total(self) -> Timeout:
