@@ -275,6 +275,35 @@ def test_a_span_says_what_it_means_here(data: bytes, text: bytes, meaning: str, 
     assert (span.meaning, span.rule) == (meaning, rule)
 
 
+@pytest.mark.rfc("6265bis", "5.6")
+@pytest.mark.parametrize(
+    ("attribute", "words"),
+    [
+        ("Max-Age=60", "is kept for 60 seconds"),
+        ("Max-Age=0", "is taken back at once"),
+        ("Max-Age=-1", "is taken back at once"),
+        ("Max-Age=1h", "cannot be read"),
+        ("Expires=Sun, 06 Nov 1994 08:49:37 GMT", "is kept until Sun, 06 Nov"),
+        ("Expires=never", "cannot be read"),
+        ("SameSite=Maybe", "cannot be read"),
+        ("SameSite=Lax", "only where a link is followed"),
+        ("Path=here", "no path that begins with /"),
+        ("Path=/a", "for paths below /a"),
+    ],
+)
+def test_an_attribute_of_a_cookie_says_what_is_made_of_it(attribute: str, words: str) -> None:
+    data = f"HTTP/1.1 204 No\r\nSet-Cookie: a=b; {attribute}\r\n\r\n".encode()
+    [value] = [span for span in explain_response(data).spans if span.element == "field value"]
+    assert words in value.details[-1].meaning
+
+
+@pytest.mark.rfc("9111", "5.1")
+def test_an_age_that_is_none_is_not_taken_for_a_date() -> None:
+    data = b"HTTP/1.1 204 No\r\nAge: old\r\n\r\n"
+    [value] = [span for span in explain_response(data).spans if span.element == "field value"]
+    assert value.meaning.startswith("no number of seconds")
+
+
 @pytest.mark.rfc("9111", "5.2")
 @pytest.mark.parametrize(
     ("field", "asked", "answered"),

@@ -72,7 +72,7 @@ Critical-CH | Client Hints Reliability 3 | asks again when one of these hints wa
 Cross-Origin-Embedder-Policy | HTML 7.1.4 | lets the page embed only what has agreed to it
 Cross-Origin-Opener-Policy | HTML 7.1.3 | separates the page from windows of other origins
 Cross-Origin-Resource-Policy | Fetch 3.7 | says which origins may embed this
-DASL | RFC 4918 14 | says which search grammars the server has
+DASL | RFC 5323 3.2 | says which search grammars the server has
 Date | RFC 9110 6.6.1 | says when the message was made
 DAV | RFC 4918 10.1 | says which parts of WebDAV the server has
 Deprecation | RFC 9745 2 | says since when this resource is deprecated

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from crlf.message.dates import parse_cookie_date
 from crlf.wire.explaining.spans import Span, detail_of
 from crlf.wire.explaining.valueparts import counted, joined, named, pair_of, pieces_of
 from crlf.wire.explaining.words import shown
@@ -45,6 +46,28 @@ _SAME_SITE: Final = {
 }
 
 
+def _attribute(key: str, said: str) -> str:
+    """Say what an attribute means; key in lower case (RFC 6265bis 5.6)."""
+    meaning = _ATTRIBUTES.get(key)
+    if meaning is None:
+        return f"{shown(key)}: no attribute that is known; passed over"
+    if key == "samesite":
+        said = _SAME_SITE.get(said.lower(), "")
+    elif key == "expires":
+        said = said if parse_cookie_date(said) is not None else ""
+    elif key == "max-age":
+        digits = said[1:] if said[:1] == "-" else said
+        if not digits.isascii() or digits.strip("0123456789") or not digits:
+            said = ""
+        elif said[:1] == "-" or not digits.strip("0"):
+            return "is taken back at once"
+    elif key == "path" and said[:1] != "/":
+        return "goes back for paths below the folder of this one: no path that begins with /"
+    if "{}" in meaning and not said:
+        return f"{key}: cannot be read; passed over"
+    return meaning.replace("{}", shown(said))
+
+
 def set_cookie(start: int, value: str) -> Said:
     """Say what a response asks to keep, attribute by attribute (RFC 6265bis 4.1)."""
     pieces = pieces_of(start, value, ";")
@@ -55,8 +78,5 @@ def set_cookie(start: int, value: str) -> Said:
     details = [detail_of(first.start, first.end, "cookie", f"sets the cookie {shown(name)}")]
     for piece in rest:
         key, said, _ = pair_of(piece)
-        said = _SAME_SITE.get(said.lower(), said) if key == "samesite" else said
-        meaning = _ATTRIBUTES.get(key, f"{shown(key)}: no attribute that is known; passed over")
-        meaning = meaning.replace("{}", shown(said))
-        details.append(detail_of(piece.start, piece.end, "attribute", meaning))
+        details.append(detail_of(piece.start, piece.end, "attribute", _attribute(key, said)))
     return f"sets the cookie {shown(name)}", tuple(details)

@@ -283,14 +283,18 @@ def _transport_security(start: int, value: str) -> Said:
     return f"by https alone for {lasting(found.max_age)}: this host{also}", details
 
 
-def _seconds(text: str) -> Callable[[int, str], Said]:
+def _seconds(text: str, otherwise: Callable[[int, str], Said]) -> Callable[[int, str], Said]:
     def say(start: int, value: str) -> Said:
         seconds = parse_digits(value)
         if seconds is not None:
             return text.replace("{}", lasting(seconds)), ()
-        return _date(start, value)
+        return otherwise(start, value)
 
     return say
+
+
+def _no_seconds(start: int, value: str) -> Said:
+    return f"no number of seconds: {_UNREADABLE}", ()
 
 
 def _allow_origin(start: int, value: str) -> Said:
@@ -335,9 +339,9 @@ _BY_NAME: Final[dict[str, Callable[[int, str], Said]]] = {
     "access-control-allow-methods": _members("lets in"),
     "access-control-allow-origin": _allow_origin,
     "access-control-expose-headers": _members("shows"),
-    "access-control-max-age": _seconds("holds for {}"),
+    "access-control-max-age": _seconds("holds for {}", _no_seconds),
     "access-control-request-headers": _members("asks for"),
-    "age": _seconds("has lain in caches for {}"),
+    "age": _seconds("has lain in caches for {}", _no_seconds),
     "allow": _members("has"),
     "authorization": _credentials,
     "connection": _connection,
@@ -364,7 +368,7 @@ _BY_NAME: Final[dict[str, Callable[[int, str], Said]]] = {
     "proxy-authenticate": _challenges,
     "proxy-authorization": _credentials,
     "range": _range,
-    "retry-after": _seconds("not before {} have passed"),
+    "retry-after": _seconds("not before {} have passed", _date),
     "server": _products,
     "server-timing": _members("measured"),
     "set-cookie": set_cookie,
