@@ -111,7 +111,7 @@ def test_what_fingers_remember_of_other_tools_is_said_in_our_words() -> None:
         ("get URL --verify=no", "--verify; --insecure believes any certificate"),
         ("download URL -c", "-c; it goes on where it stopped anyway"),
         ("download URL -u a", "-u; -a USER[:PASSWORD] says who asks"),
-        ("serve --cert FILE", "--cert; --tls-certificate FILE"),
+        ("serve --cert FILE", "--cert; here it is --tls-certificate FILE"),
         ("get URL -y", "-y; crlf get --help lists them"),
         ("download URL -y", "-y; crlf download --help lists them"),
     ],
