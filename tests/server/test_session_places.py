@@ -169,6 +169,7 @@ def test_who_was_told_nothing_may_have_such_a_one_in_it_and_not_look(
     outer.mount("/in", looking(secret=SECRET))
     with Client(app=outer, base_url="http://localhost") as client:
         seen = [client.get(path).json()["n"] for path in ("/", "/in/", "/", "/in/")]
+    store_of(outer).close()
     assert seen == [1, 1, 2, 2]
 
 

@@ -22,6 +22,7 @@ from crlf.rules.sessionstore import Record
 
 PATIENCE: Final = 2.0  # seconds for other writers; each takes well under a millisecond
 READ_PATIENCE: Final = 0.25  # seconds, only while somebody mends the file after a crash
+OPEN_PATIENCE: Final = 1.0  # seconds, while somebody makes the file, which syncs it to the disk
 AVOIDED: Final = 2.0  # seconds for which nobody waits again for a file that others kept from us
 BATCH: Final = 256  # records that are forgotten at once, a few milliseconds
 MAX_TIME: Final = 10**14  # seconds since 1970, as with Valkey: what a session's end is reckoned of
@@ -138,7 +139,9 @@ class SessionFile:
         if not os.path.exists(self.path):
             return False
         reader.open()
+        _wait_at_most(reader.connection, OPEN_PATIENCE)
         if _version(reader.connection) == SCHEMA:
+            _wait_at_most(reader.connection, READ_PATIENCE)
             return True
         reader.let_go()
         return False
@@ -287,6 +290,11 @@ class _Line:
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.close()
+
+
+def _wait_at_most(connection: Any, seconds: float) -> None:
+    """Set for how long a statement waits while others keep the file."""
+    connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
 def _read(row: Sequence[object]) -> Record | None:
