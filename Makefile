@@ -35,7 +35,7 @@ check: $(VENV)/.dev
 # A third of the tests compute, the others wait, for programs or for the network: one of each at a
 # time. A folder that is new is with those that wait for the network.
 COMPUTE = cli docs examples message rules typing wire
-LIVE = live security torture
+LIVE = live security
 check-what-computes: $(VENV)/.dev
 	$(PY) -m pytest -p no:cacheprovider $(COMPUTE:%=tests/%)
 
