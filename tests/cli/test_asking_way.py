@@ -19,7 +19,7 @@ from crlf.cli.asking.request import Asked, read_request
 from crlf.cli.asking.way import read_resolve
 from crlf.cli.commands import COMMANDS
 from crlf.cli.environment import Environment
-from crlf.cli.exits import NO_CONNECTION, NO_INPUT, NO_TRUST, TOO_LATE, USAGE, Failure
+from crlf.cli.exits import NO_CONNECTION, NO_INPUT, NO_TLS, NO_TRUST, TOO_LATE, USAGE, Failure
 
 
 def asked(*words: str, folder: str = "/here") -> Asked:
@@ -269,7 +269,7 @@ def test_a_client_shows_its_certificate(secured: str, pki: Path, crlf: CommandLi
                 ["--cert", str(pki / "me.crt"), "--cert-key", str(pki / "me.key")]):  # fmt: skip
         done = crlf("get", secured, *trust, *who)
         assert (done.code, done.out) == (0, b"ok"), done.err
-    assert crlf("get", secured, *trust).code == NO_TRUST
+    assert crlf("get", secured, *trust).code == NO_TLS
     assert crlf("get", secured, "--cert", str(pki / "me.pem")).code == NO_TRUST
     done = crlf("get", secured, "-k", "--cert", str(pki / "me.pem"))
     assert (done.code, done.out) == (0, b"ok")
@@ -278,7 +278,7 @@ def test_a_client_shows_its_certificate(secured: str, pki: Path, crlf: CommandLi
 @pytest.mark.rfc("8996", "4")
 def test_the_oldest_tls_can_be_said(secured: str, pki: Path, crlf: CommandLine) -> None:
     done = crlf("get", secured, "-k", "--cert", str(pki / "me.pem"), "--tls-minimum", "1.3")
-    assert done.code == NO_TRUST
+    assert done.code == NO_TLS
 
 
 @pytest.mark.parametrize("option", ["--ca", "--cert"])

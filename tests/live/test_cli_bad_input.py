@@ -257,7 +257,7 @@ def test_each_broken_tls_has_its_line(shell: Shell, authority: trustme.CA) -> No
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ("get http://127.0.0.1:1/", 7), ("get http://no-such-host.invalid/", 7),
+        ("get http://127.0.0.1:1/", 7), ("get http://no-such-host.invalid/", 6),
         ("download http://127.0.0.1:1/a --retry 0", 7), ("upload /etc/hostname 127.0.0.1:1", 7),
         ("explain http://127.0.0.1:1/", 7), ("get $U/ok --proxy http://127.0.0.1:1", 7),
         ("get $U/ok --unix-socket /there/is/none", 7), ("get $U/hold-head -t 0.2", 28),

@@ -106,6 +106,7 @@ def test_a_certificate_that_is_not_in_order_is_refused(papers, certificate, host
     with pytest.raises(TlsFailed, match=why) as refused:
         talk(handshake(papers.trusted, hostname), python_server(context))
     assert f"the certificate of {hostname} is not accepted" in str(refused.value)
+    assert refused.value.is_untrusted
     assert refused.value.phase == "tls"
 
 

@@ -11,12 +11,14 @@ OK = 0
 OTHER = 1
 USAGE = 2
 REDIRECTED, REFUSED, BROKE = 3, 4, 5
+NO_NAME = 6
 NO_CONNECTION = 7
 NOT_HTTP = 8
 NO_OUTPUT = 23
 NO_INPUT = 26
 TOO_LATE = 28
 NOT_AS_SAID = 32
+NO_TLS = 35
 REDIRECTS = 47
 LOST = 56
 NO_TRUST = 60
@@ -32,15 +34,17 @@ MEANINGS: dict[int, str] = {
     REDIRECTED: "the answer is 3xx, and was not followed",
     REFUSED: "the answer is 4xx",
     BROKE: "the answer is 5xx",
-    NO_CONNECTION: "no connection: the name is unknown, or nobody answers there",
+    NO_NAME: "no connection: the name is unknown",
+    NO_CONNECTION: "no connection: nobody answers there",
     NOT_HTTP: "the answer breaks a rule of HTTP, or ends too early",
     NO_OUTPUT: "the output cannot be written",
     NO_INPUT: "a file that is needed cannot be read",
     TOO_LATE: "a time limit passed",
     NOT_AS_SAID: "what arrived is not what its digest says",
+    NO_TLS: "no TLS: the handshake failed",
     REDIRECTS: "too many redirects, or a circle of them",
     LOST: "the connection broke",
-    NO_TRUST: "no TLS: the certificate is not accepted, or the handshake failed",
+    NO_TRUST: "no TLS: the certificate is not accepted",
     NOT_DECODED: "the content cannot be decoded",
     TOO_LARGE: "something is over its limit",
     INTERRUPTED: "interrupted by Ctrl-C",

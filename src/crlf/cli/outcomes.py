@@ -18,7 +18,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.TimedOut, exits.TOO_LATE),
     (errors.ConnectFailed, exits.NO_CONNECTION),
     (errors.BlockedAddress, exits.NO_CONNECTION),
-    (errors.TlsFailed, exits.NO_TRUST),
+    (errors.TlsFailed, exits.NO_TLS),
     (errors.TransportError, exits.LOST),
     (errors.RemoteError, exits.NOT_HTTP),
     (errors.TooManyRedirects, exits.REDIRECTS),
@@ -34,7 +34,7 @@ def outcome_of(fault: BaseException) -> tuple[str, int]:
         line, code = fault.line, fault.code
     elif isinstance(fault, errors.CrlfError):
         line = fault.brief
-        code = next((code for kind, code in _CODES if isinstance(fault, kind)), exits.OTHER)
+        code = _code_of(fault)
         if isinstance(fault, errors.RemoteError):
             line = f"the answer is broken: {line}"
         elif isinstance(fault, errors.TooLarge) and fault.what == "body":
@@ -46,3 +46,11 @@ def outcome_of(fault: BaseException) -> tuple[str, int]:
         line = f"a mistake in crlf: {type(fault).__name__}: {fault}; CRLF_DEBUG=1 shows where"
         code = exits.OTHER
     return "; ".join([line, *getattr(fault, "__notes__", ())]), code
+
+
+def _code_of(fault: errors.CrlfError) -> int:
+    if isinstance(fault, errors.ConnectFailed) and fault.phase == "dns":
+        return exits.NO_NAME
+    if isinstance(fault, errors.TlsFailed) and fault.is_untrusted:
+        return exits.NO_TRUST
+    return next((code for kind, code in _CODES if isinstance(fault, kind)), exits.OTHER)

@@ -94,7 +94,12 @@ class WriteFailed(TransportError):
 
 
 class TlsFailed(TransportError):
-    """The TLS handshake failed, or the peer's certificate was not accepted."""
+    """The TLS handshake failed, or the peer's certificate was not accepted.
+
+    is_untrusted: it is the certificate that was not accepted.
+    """
+
+    is_untrusted: bool = False
 
 
 class ProxyFailed(TransportError):

@@ -85,7 +85,9 @@ class TlsStream:
         except ssl.SSLError as fault:
             with suppress(TransportError):  # the alert that says why: a courtesy
                 await self._flush(deadline)
-            raise TlsFailed(refusal(fault, hostname), phase="tls") from fault
+            failure = TlsFailed(refusal(fault, hostname), phase="tls")
+            failure.is_untrusted = isinstance(fault, ssl.SSLCertVerificationError)
+            raise failure from fault
         self._decrypt()  # what came along with the last of the handshake
         self.facts = replace(self._inner.facts, tls=_facts_of(self._tls))
 
