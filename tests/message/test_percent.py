@@ -47,7 +47,6 @@ def test_a_long_text_is_decoded_as_a_short_one(pieces: list[str], step: int) -> 
     """Wherever it is cut, and whatever of it would mean something in a mail."""
     text = "".join(pieces)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("crlf.message.percent._SHORT", 0)
         patch.setattr("crlf.message.percent._STEP", step)
         assert percent_decode(text) == unquote_to_bytes(text)
 

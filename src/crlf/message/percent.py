@@ -17,9 +17,10 @@ UNRESERVED = "-._~"  # with letters and digits; RFC 3986 2.3
 _FORM_KEEP = "*-._"  # WHATWG URL, "application/x-www-form-urlencoded percent-encode set"
 
 BAD_ESCAPE = pattern("%(?![0-9A-Fa-f]{2})")
-_BAD_ESCAPE = pattern(b"%(?![0-9A-Fa-f]{2})")
-_SHORT = 1024  # bytes, up to which an object for each escape is quicker
-_STEP = 64 * 1024  # bytes that are decoded at once
+_NO_ESCAPE = pattern(b"%(?![0-9A-Fa-f]{2})")  # the same, in bytes
+_STEP = (
+    64 * 1024
+)  # bytes that are decoded at once, so that a form of 16 MiB is not there five times
 _CONTROL = pattern("[\x00-\x1f\x7f]")
 _FORM_SAFE = pattern(r"[A-Za-z0-9*\-._]*+")
 _HEX = "0123456789ABCDEF"
@@ -66,37 +67,15 @@ def percent_decode(text: str) -> bytes:
     raw = text.encode("utf-8", "surrogatepass")
     if b"%" not in raw:
         return raw
-    return _unescaped(raw) if len(raw) <= _SHORT else _unescaped_long(raw)
-
-
-def _unescaped(raw: bytes) -> bytes:
-    """Decode what is short: an object for each escape."""
-    first, *pieces = raw.split(b"%")
-    decoded = [first]
-    for piece in pieces:
-        byte = _BYTES.get(piece[:2])
-        if byte is None:
-            decoded.append(b"%")
-            decoded.append(piece)
-        else:
-            decoded.append(byte)
-            decoded.append(piece[2:])
-    return b"".join(decoded)
-
-
-def _unescaped_long(raw: bytes) -> bytes:
-    """Decode what is long, such as a form of 16 MiB, without an object for each escape.
-
-    Quoted-printable (RFC 2045 6.7) has the same escapes after another sign, and a reader in C.
-    What it would read more into, a sign that begins no escape, is escaped before.
-    """
+    # Quoted-printable (RFC 2045 6.7) has the same escapes after another sign, and a reader in C
+    # that makes no object for each. A sign that begins no escape is escaped before.
     decoded, at = bytearray(), 0
     while at < len(raw):
         end = at + _STEP
         if end < len(raw):
             cut = raw.rfind(b"%", end - 2, end)  # an escape stays in one piece
             end = end if cut < 0 else cut
-        piece = _BAD_ESCAPE.sub(b"%25", raw[at:end])
+        piece = _NO_ESCAPE.sub(b"%25", raw[at:end])
         decoded += a2b_qp(piece.replace(b"=", b"%3D").replace(b"%", b"="))
         at = end
     return bytes(decoded)
