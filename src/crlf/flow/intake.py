@@ -14,7 +14,7 @@ from crlf.message.errors import TooLarge
 from crlf.message.request import Request
 
 AS_SET: Final = -1  # stands for the limit of the server
-TOO_LONG: Final = "too_long"  # of extras: the TooLarge that is left to the application
+_TOO_LONG: Final = "too_long"  # of extras: the TooLarge that is left to the application
 
 
 class Intake(NamedTuple):
@@ -35,14 +35,21 @@ class Intake(NamedTuple):
     def leaves(self, request: Request, fault: TooLarge) -> bool:
         """Leave it to the application to refuse content that says itself that it is too long.
 
-        It finds the fault among the extras of the request, which comes without its content.
+        The request comes to it without its content; see `raise_left`.
         """
         if self.catcher is None or self.catcher(fault, fault.status_code) is None:
             return False
-        request.extras[TOO_LONG] = fault
+        request.extras[_TOO_LONG] = fault
         return True
 
 
 WHOLE: Final = Intake()
 NOTHING: Final = Intake("none")
 AskIntake = Callable[[Request], Intake]
+
+
+def raise_left(request: Request) -> None:
+    """Raise the TooLarge that was left to the application with a request, if there is one."""
+    fault = request.extras.pop(_TOO_LONG, None)
+    if isinstance(fault, TooLarge):
+        raise fault

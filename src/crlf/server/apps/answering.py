@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol
 
 from crlf.flow.afterwards import line_of
 from crlf.flow.bodies import let_go, opened_in_thread
-from crlf.flow.intake import AS_SET, NOTHING, TOO_LONG, Intake
+from crlf.flow.intake import AS_SET, NOTHING, Intake, raise_left
 from crlf.message.errors import CrlfError, StoreUnavailable
 from crlf.message.request import Request
 from crlf.message.response import Response
@@ -76,8 +76,8 @@ def answering(site: Site, in_thread: InThread, now: Callable[[], float]) -> Send
             endpoint, values = service.find(request)
         request.site, request.endpoint = service, endpoint
         try:
-            if request._extras is not None and TOO_LONG in request._extras:
-                raise request._extras.pop(TOO_LONG)  # type: ignore[misc]  # see Intake.leaves
+            if request._extras is not None:  # as below
+                raise_left(request)
             if endpoint.guard is not None and request.method not in SAFE:
                 await service.refuse_strangers(request, endpoint)
             if endpoint.looks:
