@@ -43,8 +43,8 @@ def recording(
                 environment.show("\n")
             show_times(captures, environment)
         if har is not None:
-            keeps = arguments.has("secrets")
-            write_har(captures, har, environment, keeps_secrets=keeps, has_failed=bool(line))
+            text = har_text(as_kept(captures, arguments))
+            write_file(text, har, environment, has_failed=bool(line))
 
     return recorder.listen(network), recorder.step, end
 
@@ -71,17 +71,9 @@ def check_place(name: str, environment: Environment) -> None:
         raise Failure(f"cannot write {name}: there is no such folder", NO_OUTPUT)
 
 
-def write_har(
-    captures: list[Captured],
-    name: str,
-    environment: Environment,
-    *,
-    keeps_secrets: bool = False,
-    has_failed: bool = False,
-) -> None:
-    """Write a HAR file. has_failed: something else is being told already. Raises Failure."""
-    kept = captures if keeps_secrets else [masked(one) for one in captures]
-    write_file(har_text(kept), name, environment, has_failed=has_failed)
+def as_kept(captures: list[Captured], arguments: Arguments) -> list[Captured]:
+    """Return captures as they are kept in a file: with stars for credentials, unless asked for."""
+    return captures if arguments.has("secrets") else [masked(one) for one in captures]
 
 
 def write_file(text: str, name: str, environment: Environment, *, has_failed: bool = False) -> None:

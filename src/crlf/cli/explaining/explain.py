@@ -15,7 +15,7 @@ from crlf.cli.commands import COMMANDS, Command
 from crlf.cli.environment import Environment
 from crlf.cli.exchanging.fetch import code_of, in_session
 from crlf.cli.exchanging.fetch import run as fetch
-from crlf.cli.exchanging.recorded import check_place, has_unicode, show_times, write_file
+from crlf.cli.exchanging.recorded import as_kept, check_place, has_unicode, show_times, write_file
 from crlf.cli.exits import NOT_HTTP, OK, TOO_LARGE, Failure
 from crlf.cli.explaining.origins import UNKNOWN, Origins
 from crlf.cli.explaining.sources import (
@@ -339,8 +339,7 @@ def _keep(
     has_failed: bool = False,
 ) -> None:
     """Write the files that are asked for. Raises Failure."""
-    if not arguments.has("secrets"):
-        captures = [masked(one) for one in captures]
+    captures = as_kept(captures, arguments)
     saved, har = arguments.last("save"), arguments.last("har")
     if saved is not None:
         write_file(build_captures(captures), saved, environment, has_failed=has_failed)
