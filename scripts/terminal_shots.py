@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -220,10 +220,10 @@ def run(shot: Shot, folder: Path, port: int) -> str:
         subprocess.run([*tmux, "kill-server"], env=ours, check=True)
 
 
-def wait_until(question: object, what: str) -> None:
+def wait_until(question: Callable[[], bool], what: str) -> None:
     """Wait until a question is answered with yes, or say what did not happen."""
     give_up = time.monotonic() + PATIENCE
-    while not question():  # type: ignore[operator]  # a lambda each time
+    while not question():
         if time.monotonic() > give_up:
             raise SystemExit(f"not in {PATIENCE} s: {what}")
         time.sleep(0.02)

@@ -173,17 +173,16 @@ def test_to_close_with_all_read_loses_nothing() -> None:
 # --- both networks -------------------------------------------------------------------------------
 
 
-def test_https_is_served_without_tls_and_both_ends_know() -> None:
-    async def serve(stream: Stream) -> None:
-        await stream.read(None)
-        await stream.write(repr(stream.facts.tls).encode(), None)
+def asked_over_tls(serve: Callable[[Stream], Awaitable[None]]) -> list[bytes]:
+    """Ask a service "?" over https, in either colour; return what it said."""
+    said = []
 
     async def story(network: MemoryNetwork | AsyncMemoryNetwork) -> None:
         plain = await network.connect("a.example", 443, None)
         stream = await network.start_tls(plain, DEFAULT_TLS, "a.example", None)
         assert stream.facts.tls == UNENCRYPTED
         await stream.write(b"?", soon())
-        assert await stream.read(soon()) == repr(UNENCRYPTED).encode()
+        said.append(await stream.read(soon()))
         stream.close()
         await network.aclose()
 
@@ -192,6 +191,15 @@ def test_https_is_served_without_tls_and_both_ends_know() -> None:
 
     run_sync(story(MemoryNetwork(serve)))
     asyncio.run(main())
+    return said
+
+
+def test_https_is_served_without_tls_and_both_ends_know() -> None:
+    async def serve(stream: Stream) -> None:
+        await stream.read(None)
+        await stream.write(repr(stream.facts.tls).encode(), None)
+
+    assert asked_over_tls(serve) == [repr(UNENCRYPTED).encode()] * 2
 
 
 def test_a_service_that_looks_when_it_begins_knows_of_tls_too() -> None:
@@ -202,19 +210,7 @@ def test_a_service_that_looks_when_it_begins_knows_of_tls_too() -> None:
         seen.append(stream.facts.tls)
         await stream.write(await stream.read(None), None)
 
-    async def story(network: MemoryNetwork | AsyncMemoryNetwork) -> None:
-        plain = await network.connect("a.example", 443, None)
-        stream = await network.start_tls(plain, DEFAULT_TLS, "a.example", None)
-        await stream.write(b"?", soon())
-        assert await stream.read(soon()) == b"?"
-        stream.close()
-        await network.aclose()
-
-    async def main() -> None:
-        await story(AsyncMemoryNetwork(serve))
-
-    run_sync(story(MemoryNetwork(serve)))
-    asyncio.run(main())
+    assert asked_over_tls(serve) == [b"?", b"?"]
     assert seen == [UNENCRYPTED, UNENCRYPTED]
 
 

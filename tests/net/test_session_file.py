@@ -324,9 +324,14 @@ def test_processes_share_one_file_and_lose_nothing(path: Path) -> None:
     """Each of them may be the one that makes it."""
     line = [sys.executable, "-c", COUNTING, str(path)]
     processes = [subprocess.Popen(line, stdout=subprocess.PIPE) for _ in range(3)]
-    for process in processes:
-        process.communicate(timeout=25)
-        assert process.returncode == 0
+    try:
+        for process in processes:
+            process.communicate(timeout=25)
+            assert process.returncode == 0
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
     store = SessionFile(path)
     record = store.load("n", 1000)
     store.close()
