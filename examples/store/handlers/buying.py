@@ -72,11 +72,11 @@ def place_order(request: Request) -> object:
     ticket = request.form.get("ticket") or token_hex(16)
     if not _TICKET.fullmatch(ticket):
         raise Refused(400, "'ticket' should be the one that the form came with.")
-    code = orders.placed_with(ticket)  # the button was pressed twice
+    bought = {line.part.number: line.quantity for line in catalogue.lines(cart_of(request.session))}
+    # The button may have been pressed twice. Asked after the cart was read: where the first press
+    # has emptied that, its order is there.
+    code = orders.placed_with(ticket)
     if code is None:
-        bought = {
-            line.part.number: line.quantity for line in catalogue.lines(cart_of(request.session))
-        }
         if not bought:
             return redirect(app.url("cart"))
         values, problems = order_fields(request.form)
